@@ -1,0 +1,51 @@
+# The chores of the project, one target each. `make` alone lists them.
+
+# Settings, all optional: make train EPOCHS=1 SEED=3 DEVICE=cpu OUT=runs/try DATA_DIR=~/data PYTHON=python3.12
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+BIN        := $(VENV)/bin
+TRAIN_ARGS := $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DEVICE),--device $(DEVICE)) \
+              $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help train test test-gpu bench lint format clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@echo 'settings: EPOCHS= SEED= DEVICE= OUT= DATA_DIR= for train, ARGS= for train and test, PYTHON= for all'
+
+train: $(VENV)/.installed  ## install into .venv, download Fashion-MNIST, train LeNet for 10 epochs
+	$(BIN)/minitorch-cnn train $(TRAIN_ARGS)
+
+test: lint  ## lint, then every test; against PyTorch, on NumPy and on the stand-in for CuPy
+	$(BIN)/python -m pytest $(ARGS)
+
+test-gpu:  ## the tests on the GPU, with the python3 at hand: no environment, no download
+	MINITORCH_CNN_TEST_DEVICE=cuda $(PYTHON) -m pytest -p no:cacheprovider tests $(ARGS)
+
+bench: $(VENV)/.installed-test  ## one LeNet training step, side by side with PyTorch
+	$(BIN)/python benchmarks/lenet_step.py $(ARGS)
+
+lint: $(VENV)/.installed-test  ## ruff: the rules and the format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-test  ## ruff: mend what it can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the environment and the caches; runs and data stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps: installed once, and again when the packaging changes.
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
