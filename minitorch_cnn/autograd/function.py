@@ -1,0 +1,170 @@
+"""The operation, which is also the node of the graph."""
+
+import inspect
+
+import numpy as np
+
+from minitorch_cnn.autograd.mode import mode
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.tensor import Tensor
+
+
+class Function:
+    """One operation: called on tensors, it computes, and it is the node of the graph.
+
+    A subclass defines ``forward(self, *arrays)``, which returns an array, and ``backward(self, dy, y, *inputs)``,
+    which maps the gradient `dy` with respect to the output `y` to one gradient for each input (or None). What
+    else the operation depends on, such as a stride, goes to ``__init__``. An input may be a Python number.
+
+    An argument of `backward` whose name starts with an underscore is not read: only its shape and type are kept.
+    A gradient may have the shape that broadcasting gave to the input; the sum over the repeated dimensions is
+    taken by the engine, here, once for all operations.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> class Square(mt.autograd.Function):
+    ...     def forward(self, x):
+    ...         return x**2
+    ...
+    ...     def backward(self, dy, _y, x):
+    ...         return (dy * 2 * x,)
+    >>> x = mt.tensor(3.0, requires_grad=True)
+    >>> Square()(x).backward()
+    >>> x.grad
+    tensor(6.)
+    """
+
+    is_view = False  # whether the output may share the memory of the first input
+    index = None  # which part of the first input a view shows, where that can be said by an index
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        _, _, output, *inputs = inspect.signature(cls.backward).parameters.values()
+        cls._reads_output = not output.name.startswith("_")
+        cls._reads_input = tuple(not parameter.name.startswith("_") for parameter in inputs)
+
+    @property
+    def name(self):
+        """What the operation is called in messages."""
+        return type(self).__name__
+
+    def forward(self, *arrays):
+        """The value of the operation."""
+        raise TypeError(f"{self.name} must define forward(self, *arrays)")
+
+    def backward(self, dy, y, *inputs):
+        """The gradient with respect to each input."""
+        raise TypeError(f"{self.name} must define backward(self, dy, y, *inputs)")
+
+    def __call__(self, *inputs):
+        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        self._check_devices(inputs)
+        with np.errstate(all="ignore"):  # overflow is inf and 0/0 is NaN, without a word, as everywhere in this field
+            output = Tensor(self.forward(*arrays))
+        if self.is_view and get_array_module(output.array).may_share_memory(output.array, arrays[0]):
+            output._version_counter = inputs[0]._version_counter
+            output._view_of = (inputs[0], self.index)
+        if mode.recording and any(wants_grad(x) for x in inputs):
+            self._record(inputs, output)
+        return output
+
+    def _check_devices(self, inputs):
+        devices = {type(x.array): x.device for x in inputs if isinstance(x, Tensor)}
+        if len(devices) > 1:
+            raise RuntimeError(
+                f"{self.name} expected all tensors on one device, got {' and '.join(map(str, devices.values()))}; "
+                "move them with .to(device)"
+            )
+
+    def _record(self, inputs, output):
+        """Become the node that `output` comes from."""
+        reads = self._reads_input * len(inputs) if len(self._reads_input) == 1 else self._reads_input
+        self.inputs = tuple(
+            x if read or not isinstance(x, Tensor) else Outline(x) for x, read in zip(inputs, reads, strict=True)
+        )
+        self.edges = tuple(source(x) if wants_grad(x) else None for x in inputs)
+        self.versions = tuple(x._version if isinstance(x, Tensor) else None for x in self.inputs)
+        # The output is kept as an array: a tensor would refer back to this node, and only Python's cyclic garbage
+        # collector could then free the graph.
+        self.output = output.array if self._reads_output else None
+        self.output_version_counter, self.output_version = output._version_counter, output._version
+        output.grad_fn, output._requires_grad = self, True
+
+    def gradients(self, dy):
+        """One gradient, or None, for each edge."""
+        self._check_memory()
+        y = None
+        if self.output is not None:
+            y = Tensor(self.output)
+            y.grad_fn, y._requires_grad = self, True
+        gradients = self.backward(dy, y, *self.inputs)
+        if not isinstance(gradients, tuple) or len(gradients) != len(self.inputs):
+            raise RuntimeError(
+                f"{self.name}.backward must return a tuple of {len(self.inputs)} gradients, one for each input "
+                f"(None where there is none); got {gradients!r}"
+            )
+        return [
+            None if edge is None or gradient is None else self._unbroadcast(gradient, x.shape)
+            for edge, gradient, x in zip(self.edges, gradients, self.inputs, strict=True)
+        ]
+
+    def _unbroadcast(self, gradient, shape):
+        """Sum over the dimensions along which an input of this shape was repeated."""
+        if gradient.shape == shape:
+            return gradient
+        extra = len(gradient.shape) - len(shape)
+        repeated = [i for i, size in enumerate(shape, extra) if size == 1 and gradient.shape[i] != 1]
+        summed = gradient.sum((*range(extra), *repeated), keepdim=True) if extra + len(repeated) else gradient
+        if extra < 0 or summed.shape[extra:] != shape:
+            raise RuntimeError(
+                f"{self.name}.backward returned a gradient of shape {gradient.shape} for an input of shape {shape}"
+            )
+        return summed.reshape(shape)
+
+    def _check_memory(self):
+        """Refuse to compute from values that are freed or changed."""
+        if self.inputs is None:
+            raise RuntimeError(
+                f"trying to backward through the graph a second time: what {self.name} remembered was freed by the "
+                "first. Pass retain_graph=True to the first backward()"
+            )
+        for i, (x, version) in enumerate(zip(self.inputs, self.versions, strict=True)):
+            if version is not None and x._version != version:
+                self._complain(f"input {i}, of shape {x.shape},", x._version, version)
+        if self.output is not None and self.output_version_counter[0] != self.output_version:
+            what = f"the output, of shape {self.output.shape},"
+            self._complain(what, self.output_version_counter[0], self.output_version)
+
+    def _complain(self, what, version, expected):
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an in-place operation: "
+            f"{what} of {self.name} is at version {version}; expected version {expected} instead. "
+            "Change a clone() of it, or change it after backward()"
+        )
+
+    def release(self):
+        """Forget the values that were kept for `backward`."""
+        if self.output is not None or any(isinstance(x, Tensor) for x in self.inputs):
+            self.inputs = self.output = None
+
+
+class Outline:
+    """All that is kept of an input whose values `backward` does not read."""
+
+    __slots__ = ("device", "dtype", "ndim", "requires_grad", "shape")
+    _version = None
+
+    def __init__(self, tensor):
+        self.shape, self.ndim, self.dtype, self.device = tensor.shape, tensor.ndim, tensor.dtype, tensor.device
+        self.requires_grad = tensor.requires_grad
+
+
+def wants_grad(x):
+    """Whether an input of an operation needs a gradient: a tensor may, a number does not."""
+    return getattr(x, "requires_grad", False)
+
+
+def source(tensor):
+    """Where a gradient with respect to a tensor goes: to the operation that made it, or to the leaf itself."""
+    return tensor if tensor.grad_fn is None else tensor.grad_fn

@@ -1,0 +1,142 @@
+"""The walk back through the graph, from a result to what it was computed from."""
+
+from minitorch_cnn.autograd.function import Function, source
+from minitorch_cnn.autograd.mode import set_grad_enabled
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.tensor import Tensor
+
+
+def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
+    """Add the gradient of a tensor with respect to each leaf to that leaf's `grad`: see `Tensor.backward`."""
+    found = _propagate([tensor], [gradient], None, retain_graph, create_graph)
+    for leaf, dx in found.items():
+        if leaf.grad is None:
+            leaf.grad = dx if create_graph else dx.clone()  # a copy: other leaves may have been handed the same
+        elif create_graph:
+            leaf.grad = leaf.grad + dx
+        else:
+            leaf.grad.add_(dx)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+    """The gradients of the sum of some tensors with respect to others; no `grad` is touched.
+
+    Parameters
+    ----------
+    outputs, inputs : Tensor or sequence of Tensor
+        What is differentiated, and with respect to what; `inputs` may be leaves or results.
+    grad_outputs : Tensor or sequence of Tensor or None, optional
+        The gradient with respect to each output; 1 for outputs of one element.
+    retain_graph : bool, optional
+        Keep what the graph remembers, for a second call. By default, only if `create_graph`.
+    create_graph : bool
+        Record the computation, so that the gradients can be differentiated again.
+    allow_unused : bool
+        Return None for an input that the outputs do not depend on, in place of an error.
+
+    Returns
+    -------
+    tuple of Tensor or None
+        One gradient for each input.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> x = mt.tensor(2.0, requires_grad=True)
+    >>> (dx,) = mt.autograd.grad(x**3, x, create_graph=True)
+    >>> dx, mt.autograd.grad(dx, x)
+    (tensor(12., grad_fn=<Mul>), (tensor(12.),))
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None:
+        grad_outputs = [None] * len(outputs)
+    elif isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs]
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"expected one grad_output for each of {len(outputs)} outputs, got {len(grad_outputs)}")
+    for i, x in enumerate(inputs):
+        if not x.requires_grad:
+            raise RuntimeError(f"input {i} does not require grad; set requires_grad before it is used")
+    found = _propagate(outputs, grad_outputs, {source(x) for x in inputs}, retain_graph, create_graph)
+    gradients = tuple(found.get(source(x)) for x in inputs)
+    if not allow_unused and any(dx is None for dx in gradients):
+        unused = [i for i, dx in enumerate(gradients) if dx is None]
+        raise RuntimeError(
+            f"the inputs {unused} appear to not have been used in the graph; allow_unused=True gives None for them"
+        )
+    return gradients
+
+
+def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
+    """The gradients with respect to the wanted nodes and leaves, or to all leaves, of the graph behind `outputs`."""
+    pending = {}  # node or leaf -> the sum of the gradients that have reached it
+    for output, gradient in zip(outputs, gradients, strict=True):
+        _gather(pending, source(output), _initial_gradient(output, gradient))
+    order = _topological_order(pending)
+    passed = None if wanted is None else _ancestors(order, wanted)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    found = {}
+    with set_grad_enabled(create_graph):
+        for node in order:
+            dy = pending.pop(node, None)
+            if wanted is not None and node in wanted:
+                found[node] = dy
+            if dy is None or (passed is not None and node not in passed):
+                continue
+            for edge, dx in zip(node.edges, node.gradients(dy), strict=True):
+                if dx is not None:
+                    _gather(pending, edge, dx)
+            if not retain_graph:
+                node.release()
+    leaves = {leaf: dx for leaf, dx in pending.items() if isinstance(leaf, Tensor)}
+    return leaves if wanted is None else found | {leaf: dx for leaf, dx in leaves.items() if leaf in wanted}
+
+
+def _initial_gradient(output, gradient):
+    """The gradient that the walk starts with."""
+    if not output.requires_grad:
+        raise RuntimeError(
+            "the tensor does not require grad and has no grad_fn: no input of its computation required grad, "
+            "or it was computed under no_grad()"
+        )
+    if gradient is None:
+        if output.numel() != 1:
+            raise RuntimeError(
+                f"grad can be implicitly created only for scalar outputs; this one has shape {output.shape}. "
+                "Reduce it, for example by sum(), or pass its gradient"
+            )
+        return Tensor(get_array_module(output.array).ones_like(output.array))
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"the gradient must be a Tensor or None, got {type(gradient).__name__}")
+    if gradient.shape != output.shape:
+        raise RuntimeError(f"the gradient must have the shape {output.shape} of the tensor, got {gradient.shape}")
+    return gradient.to(output.dtype)
+
+
+def _gather(pending, target, gradient):
+    pending[target] = gradient if target not in pending else pending[target] + gradient
+
+
+def _topological_order(sources):
+    """The nodes behind some nodes, each before those that it was computed from. Without recursion: graphs are deep."""
+    order, seen = [], set()
+    stack = [(source, False) for source in sources]
+    while stack:
+        node, is_expanded = stack.pop()
+        if is_expanded:
+            order.append(node)
+        elif isinstance(node, Function) and node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((edge, False) for edge in node.edges)
+    return order[::-1]
+
+
+def _ancestors(order, wanted):
+    """The nodes through which a gradient must pass to reach one of the wanted ones."""
+    passed = set()
+    for node in reversed(order):
+        if any(edge in wanted or edge in passed for edge in node.edges if edge is not None):
+            passed.add(node)
+    return passed

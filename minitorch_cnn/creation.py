@@ -1,0 +1,199 @@
+"""Tensors from numbers: given, constant, counted or random."""
+
+import numpy as np
+
+from minitorch_cnn import dtypes
+from minitorch_cnn.backend import as_device, asarray, device_of, get_array_module
+from minitorch_cnn.ops.operands import convert
+from minitorch_cnn.ops.shape import as_size
+from minitorch_cnn.random import default_generator
+from minitorch_cnn.tensor import Tensor
+
+# --- from data -------------------------------------------------------------------------------------------
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False):
+    """A tensor of given numbers; they are copied.
+
+    Parameters
+    ----------
+    data : number, nested sequence, array or Tensor
+        Python floats become float32, whole numbers int64; arrays keep their type.
+    dtype : numpy.dtype, optional
+    device : Device or str, optional
+        By default the CPU, or where `data` is.
+    requires_grad : bool
+
+    Raises
+    ------
+    TypeError
+        If `data` is not made of numbers.
+    ValueError
+        If nested sequences differ in length.
+
+    Examples
+    --------
+    >>> tensor([[1.0, 2.0], [3.0, 4.0]]).shape
+    (2, 2)
+    """
+    array = data.array if isinstance(data, Tensor) else data
+    is_array = hasattr(array, "strides")
+    device = device_of(array) if device is None and is_array else as_device(device)
+    if not is_array:
+        array = np.asarray(array)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"a tensor is made of numbers; got {data!r} of type {type(data).__name__}")
+        if not isinstance(data, np.generic):
+            dtype = dtype or {"f": dtypes.float32, "i": dtypes.int64}.get(array.dtype.kind)
+    source, array = array, asarray(array, device, dtype)
+    is_shared = is_array and type(array) is type(source) and get_array_module(array).may_share_memory(array, source)
+    return Tensor(array.copy() if is_shared else array, requires_grad=requires_grad)
+
+
+def as_tensor(data, dtype=None, device=None):
+    """Data as a tensor: a tensor stays itself, an array shares its memory; the rest is copied, see `tensor`."""
+    if not isinstance(data, Tensor):
+        if not hasattr(data, "strides"):
+            return tensor(data, dtype=dtype, device=device)
+        data = Tensor(data)
+    return convert(data, data.device if device is None else as_device(device), np.dtype(dtype or data.dtype))
+
+
+def from_numpy(array):
+    """A tensor on the CPU that shares the memory of a NumPy array.
+
+    Raises
+    ------
+    TypeError
+        If it is not a NumPy array.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected a numpy.ndarray, got {type(array).__name__}; use tensor(data) for other data")
+    return Tensor(array)
+
+
+# --- constant and counted --------------------------------------------------------------------------------
+
+
+def _made(array, dtype, device, requires_grad):
+    return Tensor(asarray(array, as_device(device), dtype), requires_grad=requires_grad)
+
+
+def _shape(size, keyword):
+    return as_size(size if keyword is None else (keyword,))
+
+
+def zeros(*args, size=None, dtype=None, device=None, requires_grad=False):
+    """Zeros of a shape: ``zeros(2, 3)`` or ``zeros((2, 3))``; float32 unless `dtype` says otherwise."""
+    return full(_shape(args, size), 0, dtype=dtype or dtypes.float32, device=device, requires_grad=requires_grad)
+
+
+def ones(*args, size=None, dtype=None, device=None, requires_grad=False):
+    """Ones of a shape: ``ones(2, 3)`` or ``ones((2, 3))``; float32 unless `dtype` says otherwise."""
+    return full(_shape(args, size), 1, dtype=dtype or dtypes.float32, device=device, requires_grad=requires_grad)
+
+
+def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
+    """A tensor whose elements are yet to be set; here they are zeros."""
+    return zeros(*args, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """A tensor of one value; its type is that of the value unless `dtype` says otherwise."""
+    dtype = dtype or dtypes.of_scalar(fill_value)
+    return _made(np.full(as_size((size,)), fill_value, dtype), dtype, device, requires_grad)
+
+
+def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Zeros of a tensor's shape, type and device."""
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Ones of a tensor's shape, type and device."""
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """One value, in a tensor's shape, type and device."""
+    dtype, device = dtype or input.dtype, device or input.device
+    return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+    """The numbers from `start` up to and without `end`; ``arange(n)`` counts from 0.
+
+    Raises
+    ------
+    RuntimeError
+        If `step` is 0 or leads away from `end`.
+    """
+    start, end = (0, start) if end is None else (start, end)
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"arange: from {start} to {end}, a step must be non-zero and lead there, got {step}")
+    array = np.arange(start, end, step)
+    dtype = dtype or (dtypes.float32 if array.dtype.kind == "f" else dtypes.int64)
+    return _made(array, dtype, device, requires_grad)
+
+
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+    """`steps` numbers at equal distances, from `start` to `end`, both included."""
+    return _made(np.linspace(start, end, steps), dtype or dtypes.float32, device, requires_grad)
+
+
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+    """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
+    return _made(np.eye(n, m), dtype or dtypes.float32, device, requires_grad)
+
+
+# --- random ----------------------------------------------------------------------------------------------
+
+
+def _stream(generator):
+    return (generator or default_generator).numpy
+
+
+def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers, uniform on [0, 1): ``rand(2, 3)`` or ``rand(size=(2, 3))``."""
+    dtype = dtype or dtypes.float32
+    array = _stream(generator).random(_shape(args, size), dtype=dtype)
+    return _made(array, dtype, device, requires_grad)
+
+
+def randn(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers, normal with mean 0 and standard deviation 1: ``randn(2, 3)`` or ``randn(size=(2, 3))``."""
+    dtype = dtype or dtypes.float32
+    array = _stream(generator).standard_normal(_shape(args, size), dtype=dtype)
+    return _made(array, dtype, device, requires_grad)
+
+
+def normal(mean, std, size, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers, normal with a given mean and standard deviation."""
+    drawn = randn(size=size, generator=generator, dtype=dtype, device=device)
+    drawn = drawn * std + mean
+    return drawn.requires_grad_(requires_grad)
+
+
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
+    """Random whole numbers from `low` up to and without `high`: ``randint(10, (3,))`` or ``randint(2, 5, (3,))``."""
+    if size is None:
+        low, high, size = 0, low, high
+    array = _stream(generator).integers(low, high, as_size((size,)))
+    return _made(array, dtype or dtypes.int64, device, False)
+
+
+def randperm(n, *, generator=None, dtype=None, device=None):
+    """The numbers from 0 to n-1 in random order."""
+    return _made(_stream(generator).permutation(n), dtype or dtypes.int64, device, False)
+
+
+def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers, uniform on [0, 1), in a tensor's shape, type and device."""
+    kwargs = {"dtype": dtype or input.dtype, "device": device or input.device, "requires_grad": requires_grad}
+    return rand(size=input.shape, generator=generator, **kwargs)
+
+
+def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers, normal with mean 0 and standard deviation 1, in a tensor's shape, type and device."""
+    kwargs = {"dtype": dtype or input.dtype, "device": device or input.device, "requires_grad": requires_grad}
+    return randn(size=input.shape, generator=generator, **kwargs)

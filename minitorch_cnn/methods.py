@@ -1,0 +1,315 @@
+"""What can be computed with a tensor: each method is the function of the same name in `minitorch_cnn`."""
+
+import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method runs: see operators.py
+
+
+class Methods:
+    """The methods of `Tensor` that compute something new."""
+
+    __slots__ = ()
+
+    # --- element by element -------------------------------------------------------------------------------
+
+    def exp(self):
+        """e to the power of each element."""
+        return mt.exp(self)
+
+    def log(self):
+        """The natural logarithm of each element."""
+        return mt.log(self)
+
+    def sqrt(self):
+        """The square root of each element."""
+        return mt.sqrt(self)
+
+    def abs(self):
+        """The absolute value of each element."""
+        return mt.abs(self)
+
+    def neg(self):
+        """Minus each element."""
+        return mt.neg(self)
+
+    def sign(self):
+        """-1, 0 or 1 by the sign of each element."""
+        return mt.sign(self)
+
+    def floor(self):
+        """The largest integer not above each element."""
+        return mt.floor(self)
+
+    def sigmoid(self):
+        """1 / (1 + exp(-x)) of each element x."""
+        return mt.sigmoid(self)
+
+    def tanh(self):
+        """The hyperbolic tangent of each element."""
+        return mt.tanh(self)
+
+    def relu(self):
+        """max(x, 0) of each element x."""
+        return mt.relu(self)
+
+    def isnan(self):
+        """Which elements are not a number."""
+        return mt.isnan(self)
+
+    def isinf(self):
+        """Which elements are infinite."""
+        return mt.isinf(self)
+
+    def isfinite(self):
+        """Which elements are finite."""
+        return mt.isfinite(self)
+
+    def add(self, other):
+        """The sum, element by element."""
+        return mt.add(self, other)
+
+    def sub(self, other):
+        """The difference, element by element."""
+        return mt.sub(self, other)
+
+    def mul(self, other):
+        """The product, element by element."""
+        return mt.mul(self, other)
+
+    def div(self, other):
+        """The quotient, element by element."""
+        return mt.div(self, other)
+
+    def pow(self, exponent):
+        """Each element to the power of `exponent`."""
+        return mt.pow(self, exponent)
+
+    def eq(self, other):
+        """Where the elements are equal."""
+        return mt.eq(self, other)
+
+    def ne(self, other):
+        """Where the elements differ."""
+        return mt.ne(self, other)
+
+    def lt(self, other):
+        """Where this tensor's elements are smaller."""
+        return mt.lt(self, other)
+
+    def le(self, other):
+        """Where this tensor's elements are smaller or equal."""
+        return mt.le(self, other)
+
+    def gt(self, other):
+        """Where this tensor's elements are larger."""
+        return mt.gt(self, other)
+
+    def ge(self, other):
+        """Where this tensor's elements are larger or equal."""
+        return mt.ge(self, other)
+
+    def clamp(self, min=None, max=None):
+        """Each element, held between `min` and `max`."""
+        return mt.clamp(self, min, max)
+
+    def where(self, condition, other):
+        """This tensor's elements where `condition` holds, else those of `other`."""
+        return mt.where(condition, self, other)
+
+    # --- reductions ---------------------------------------------------------------------------------------
+
+    def sum(self, dim=None, keepdim=False):
+        """The sum over all dimensions or over some."""
+        return mt.sum(self, dim, keepdim)
+
+    def mean(self, dim=None, keepdim=False):
+        """The mean over all dimensions or over some."""
+        return mt.mean(self, dim, keepdim)
+
+    def var(self, dim=None, *, correction=1, keepdim=False):
+        """The variance over all dimensions or over some."""
+        return mt.var(self, dim, correction=correction, keepdim=keepdim)
+
+    def std(self, dim=None, *, correction=1, keepdim=False):
+        """The standard deviation over all dimensions or over some."""
+        return mt.std(self, dim, correction=correction, keepdim=keepdim)
+
+    def max(self, dim=None, keepdim=False):
+        """The largest element; with `dim`, the pair (values, indices) along it."""
+        return mt.max(self, dim, keepdim)
+
+    def min(self, dim=None, keepdim=False):
+        """The smallest element; with `dim`, the pair (values, indices) along it."""
+        return mt.min(self, dim, keepdim)
+
+    def amax(self, dim=(), keepdim=False):
+        """The largest element over all dimensions or over some."""
+        return mt.amax(self, dim, keepdim)
+
+    def amin(self, dim=(), keepdim=False):
+        """The smallest element over all dimensions or over some."""
+        return mt.amin(self, dim, keepdim)
+
+    def argmax(self, dim=None, keepdim=False):
+        """The index of the first largest element."""
+        return mt.argmax(self, dim, keepdim)
+
+    def argmin(self, dim=None, keepdim=False):
+        """The index of the first smallest element."""
+        return mt.argmin(self, dim, keepdim)
+
+    def logsumexp(self, dim, keepdim=False):
+        """log(sum(exp(x))) along `dim`, without overflow."""
+        return mt.logsumexp(self, dim, keepdim)
+
+    def softmax(self, dim):
+        """exp(x) / sum(exp(x)) along `dim`."""
+        return mt.softmax(self, dim)
+
+    def log_softmax(self, dim):
+        """The logarithm of `softmax`, without overflow."""
+        return mt.log_softmax(self, dim)
+
+    def any(self, dim=None, keepdim=False):
+        """Whether any element is true."""
+        return mt.any(self, dim, keepdim)
+
+    def all(self, dim=None, keepdim=False):
+        """Whether all elements are true."""
+        return mt.all(self, dim, keepdim)
+
+    # --- products -----------------------------------------------------------------------------------------
+
+    def matmul(self, other):
+        """The matrix product."""
+        return mt.matmul(self, other)
+
+    # --- shape --------------------------------------------------------------------------------------------
+
+    def reshape(self, *shape):
+        """The same elements in another shape; one size may be -1."""
+        return mt.reshape(self, *shape)
+
+    def view(self, *shape):
+        """The same elements in another shape; one size may be -1."""
+        return mt.reshape(self, *shape)
+
+    def flatten(self, start_dim=0, end_dim=-1):
+        """The dimensions from `start_dim` to `end_dim` made one."""
+        return mt.flatten(self, start_dim, end_dim)
+
+    def unflatten(self, dim, sizes):
+        """One dimension split into several."""
+        return mt.unflatten(self, dim, sizes)
+
+    def permute(self, *dims):
+        """The dimensions in another order."""
+        return mt.permute(self, *dims)
+
+    def transpose(self, dim0, dim1):
+        """Two dimensions exchanged."""
+        return mt.transpose(self, dim0, dim1)
+
+    def t(self):
+        """A matrix transposed."""
+        return mt.t(self)
+
+    @property
+    def T(self):
+        """The dimensions in reverse order."""
+        return mt.permute(self, *reversed(range(self.ndim)))
+
+    @property
+    def mT(self):
+        """The last two dimensions exchanged."""
+        return mt.transpose(self, -2, -1)
+
+    def squeeze(self, dim=None):
+        """Without dimensions of size 1."""
+        return mt.squeeze(self, dim)
+
+    def unsqueeze(self, dim):
+        """With a new dimension of size 1."""
+        return mt.unsqueeze(self, dim)
+
+    def expand(self, *sizes):
+        """Dimensions of size 1 repeated, without a copy."""
+        return mt.expand(self, *sizes)
+
+    def expand_as(self, other):
+        """Expanded to the shape of `other`."""
+        return mt.expand(self, other.shape)
+
+    def unbind(self, dim=0):
+        """The slices along a dimension, as a tuple."""
+        return mt.unbind(self, dim)
+
+    # --- copies and types ----------------------------------------------------------------------------------
+
+    def clone(self):
+        """A copy with memory of its own, in the graph."""
+        return mt.clone(self)
+
+    def contiguous(self):
+        """The elements in memory in the order of the indices; itself if they are."""
+        return mt.contiguous(self)
+
+    def float(self):
+        """This tensor in float32."""
+        return self.to(mt.float32)
+
+    def double(self):
+        """This tensor in float64."""
+        return self.to(mt.float64)
+
+    def int(self):
+        """This tensor in int32."""
+        return self.to(mt.int32)
+
+    def long(self):
+        """This tensor in int64."""
+        return self.to(mt.int64)
+
+    def bool(self):
+        """Which elements are not zero."""
+        return self.to(mt.bool)
+
+    def type(self, dtype):
+        """This tensor in another type."""
+        return self.to(dtype)
+
+    def type_as(self, other):
+        """This tensor in the type of `other`."""
+        return self.to(other.dtype)
+
+    def _converted(self, device, dtype):
+        """This tensor on a device, in a type."""
+        return mt.ops.convert(self, device, dtype)
+
+    def new_zeros(self, *size):
+        """Zeros of this tensor's type on its device."""
+        return mt.zeros(*size, dtype=self.dtype, device=self.device)
+
+    def new_ones(self, *size):
+        """Ones of this tensor's type on its device."""
+        return mt.ones(*size, dtype=self.dtype, device=self.device)
+
+    # --- differentiation ------------------------------------------------------------------------------------
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False):
+        """Add the gradient of this tensor with respect to each leaf to that leaf's `grad`.
+
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            The gradient of the loss with respect to this tensor; 1 for a tensor of one element.
+        retain_graph : bool, optional
+            Keep what the graph remembers, for a second call. By default, only if `create_graph`.
+        create_graph : bool
+            Record the computation of the gradients too, for derivatives of higher order.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor is off the graph, is not a scalar and no `gradient` is given, was walked back from
+            before, or if a tensor that the graph remembers has been changed since.
+        """
+        mt.autograd.backward(self, gradient, retain_graph, create_graph)

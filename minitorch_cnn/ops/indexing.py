@@ -1,0 +1,104 @@
+"""Taking out elements by index, and putting them back."""
+
+import numpy as np
+
+from minitorch_cnn.autograd import Function
+from minitorch_cnn.backend import asarray, device_of, get_array_module, scatter_add
+from minitorch_cnn.dtypes import bool_
+from minitorch_cnn.tensor import Tensor
+
+
+class GetItem(Function):
+    """y = x[index];  dx = 0 with dy added at the index."""
+
+    is_view = True
+
+    def __init__(self, index):
+        self.index = index
+
+    def forward(self, x):
+        index = raw_index(self.index, x)
+        y = x[index]
+        if isinstance(y, np.generic):  # a copy, where a view is wanted: NumPy gives one if the index has an Ellipsis
+            y = x[(*index, ...)] if isinstance(index, tuple) else x[index, ...]
+        return y
+
+    def backward(self, dy, _y, _x):
+        return (PutItem(self.index, _x.shape)(dy),)
+
+
+class PutItem(Function):
+    """y = 0 with x added at the index;  dx = dy[index]."""
+
+    def __init__(self, index, shape):
+        self.index, self.shape = index, shape
+
+    def forward(self, x):
+        y = get_array_module(x).zeros(self.shape, dtype=x.dtype)
+        index = raw_index(self.index, y)
+        if _can_repeat(index):
+            scatter_add(y, index, x)
+        else:
+            y[index] = x
+        return y
+
+    def backward(self, dy, _y, _x):
+        return (GetItem(self.index)(dy),)
+
+
+class SetItem(Function):
+    """y = x after x[index] = value, in the memory of x;  dx = dy but 0 at the index, dvalue = dy[index]."""
+
+    def __init__(self, index):
+        self.index = index
+
+    def forward(self, x, value):
+        index = raw_index(self.index, x)
+        while value.ndim > x[index].ndim and value.shape[0] == 1:
+            value = value[0]
+        x[index] = value
+        return x
+
+    def backward(self, dy, _y, _x, _value):
+        dx = dy.clone()
+        dx[self.index] = 0
+        return dx, dy[self.index]
+
+
+def getitem(input, index):
+    """``input[index]``: by integers, slices, None, Ellipsis, lists, masks and integer tensors.
+
+    Returns
+    -------
+    Tensor
+        A view if the index has only integers, slices, None and Ellipsis; else a copy.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range, or there are more indices than dimensions.
+    """
+    return GetItem(index)(input)
+
+
+def raw_index(index, array):
+    """An index in the terms of an array's library: tensors, lists and NumPy arrays become arrays on its device."""
+    if isinstance(index, tuple):
+        return tuple(raw_index(i, array) for i in index)
+    if isinstance(index, Tensor):
+        index = index.array
+    if index is None or index is Ellipsis or isinstance(index, (slice, int, np.integer)):
+        return index
+    if isinstance(index, float):
+        raise IndexError(f"an index must be an integer, a slice, None, Ellipsis, a list or a tensor; got {index!r}")
+    on_host = not hasattr(index, "dtype") or isinstance(index, np.ndarray)
+    index = np.asarray(index, dtype=None if len(index) else "int64") if not hasattr(index, "dtype") else index
+    if index.dtype.kind not in "biu":
+        raise IndexError(f"a tensor or list used as an index must hold integers or booleans, got {index.dtype}")
+    return asarray(index, device_of(array)) if on_host else index
+
+
+def _can_repeat(index):
+    """Whether an index may name an element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(hasattr(part, "dtype") and part.ndim and part.dtype != bool_ for part in parts)

@@ -1,0 +1,81 @@
+"""Numbers, tensors and types made to fit before an operation sees them."""
+
+import numbers
+
+import numpy as np
+
+from minitorch_cnn import dtypes
+from minitorch_cnn.autograd import Function
+from minitorch_cnn.backend import asarray
+from minitorch_cnn.dtypes import is_floating, promote
+from minitorch_cnn.tensor import Tensor
+
+
+def is_operand(value):
+    """Whether a value can stand beside a tensor in an operation: a tensor or a number."""
+    return isinstance(value, (Tensor, numbers.Number, np.bool_))
+
+
+def _ranked(value):
+    """The type of an operand, and its rank in type promotion."""
+    if isinstance(value, Tensor):
+        return value.dtype, 2 if value.ndim else 1
+    return dtypes.of_scalar(value), 0
+
+
+def promoted(*operands, floating=False):
+    """Tensors and numbers in the one type in which they meet.
+
+    Parameters
+    ----------
+    *operands : Tensor or number
+    floating : bool
+        Whether integers shall become float32, as division wants it.
+
+    Returns
+    -------
+    list of Tensor or number
+        A number stays a number, and so is no constant to copy to a GPU.
+    """
+    dtype = promote([_ranked(x) for x in operands])
+    if floating and not is_floating(dtype):
+        dtype = dtypes.float32
+    if not any(isinstance(x, Tensor) for x in operands):
+        return [Tensor(np.asarray(x, dtype)) for x in operands]
+    return [convert(x, x.device, dtype) if isinstance(x, Tensor) else dtype.type(x).item() for x in operands]
+
+
+def floating(x):
+    """A tensor of floating-point type: integers become float32."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected a Tensor, got {x!r} of type {type(x).__name__}")
+    return x if x.is_floating_point() else convert(x, x.device, dtypes.float32)
+
+
+def operand_like(value, tensor):
+    """A value as a tensor of the type and on the device of another, to be written into it."""
+    if isinstance(value, Tensor):
+        if value.device != tensor.device and value.ndim:
+            raise RuntimeError(f"expected a tensor on {tensor.device}, got one on {value.device}; move it with .to()")
+        return convert(value, tensor.device, tensor.dtype)
+    return Tensor(asarray(value, tensor.device, tensor.dtype))
+
+
+class Convert(Function):
+    """y = x in another type or on another device;  dx = dy, converted back."""
+
+    def __init__(self, device, dtype):
+        self.device, self.dtype = device, dtype
+
+    def forward(self, x):
+        return asarray(x.astype(self.dtype, copy=False), self.device)
+
+    def backward(self, dy, _y, _x):
+        return (convert(dy, _x.device, _x.dtype),)
+
+
+def convert(x, device, dtype):
+    """A tensor on a device and in a type; itself if it is there already."""
+    if x.dtype == dtype and x.device == device:
+        return x
+    return Convert(device, dtype)(x)

@@ -1,0 +1,259 @@
+"""Operations that make one number of many."""
+
+import math
+from collections import namedtuple
+
+from minitorch_cnn.autograd import Function
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.dtypes import bool_, int64
+from minitorch_cnn.ops.compare import isinf
+from minitorch_cnn.ops.elementwise import Where, exp, log, maximum, minimum, sqrt, where
+from minitorch_cnn.ops.operands import convert, floating
+from minitorch_cnn.ops.shape import expand, normalize_dim, normalize_dims, reshape
+from minitorch_cnn.tensor import Tensor
+
+Extremum = namedtuple("Extremum", ["values", "indices"])
+
+
+class Sum(Function):
+    """y = Σ x over some dimensions;  dx = dy, repeated."""
+
+    def __init__(self, dims, keepdim):
+        self.dims, self.keepdim = dims, keepdim
+
+    def forward(self, x):
+        return x.sum(axis=self.dims, keepdims=self.keepdim)
+
+    def backward(self, dy, _y, _x):
+        return (expand(reshape(dy, _kept(_x.shape, self.dims)), _x.shape),)
+
+
+class Amax(Function):
+    """y = max x over some dimensions;  dx = dy where x = y, shared equally among those."""
+
+    def __init__(self, dims, keepdim):
+        self.dims, self.keepdim = dims, keepdim
+
+    def forward(self, x):
+        return x.max(axis=self.dims, keepdims=self.keepdim)
+
+    def backward(self, dy, y, x):
+        kept = _kept(x.shape, self.dims)
+        is_largest = (x == reshape(y, kept)).to(x.dtype)
+        return (reshape(dy, kept) * (is_largest / sum(is_largest, self.dims, keepdim=True)),)
+
+
+class Pick(Function):
+    """y = the element of x at one index along a dimension;  dx = dy there, else 0."""
+
+    def __init__(self, dim, index):
+        self.dim, self.index_array = dim, index  # the index has size 1 in that dimension
+
+    def forward(self, x):
+        return get_array_module(x).take_along_axis(x, self.index_array, self.dim)
+
+    def backward(self, dy, _y, _x):
+        positions = get_array_module(self.index_array).arange(_x.shape[self.dim])
+        positions = positions.reshape(-1, *[1] * (_x.ndim - self.dim - 1))
+        return (Where(positions == self.index_array)(dy, 0.0),)
+
+
+def _kept(shape, dims):
+    """The shape with the reduced dimensions kept, at size 1."""
+    return tuple(1 if i in dims else size for i, size in enumerate(shape))
+
+
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum over all dimensions, or over one or some.
+
+    Parameters
+    ----------
+    input : Tensor
+        Integers and booleans are summed in int64.
+    dim : int or tuple of int, optional
+    keepdim : bool
+        Keep the dimensions, at size 1.
+    dtype : numpy.dtype, optional
+        The type to sum in.
+    """
+    dims = normalize_dims(dim, input.ndim)
+    dtype = dtype or (input.dtype if input.is_floating_point() else int64)
+    return Sum(dims, keepdim)(convert(input, input.device, dtype))
+
+
+def mean(input, dim=None, keepdim=False):
+    """The mean over all dimensions, or over one or some.
+
+    Raises
+    ------
+    RuntimeError
+        If the elements are integers: their mean is none.
+    """
+    if not input.is_floating_point():
+        raise RuntimeError(f"mean expected floating-point elements, got {input.dtype}; convert with .float()")
+    return sum(input, dim, keepdim) / _count(input, dim)
+
+
+def var(input, dim=None, *, correction=1, keepdim=False):
+    """The variance over all dimensions, or over one or some.
+
+    Parameters
+    ----------
+    correction : int
+        What is subtracted from the number of elements: 1 for an unbiased estimate, 0 for the mean square deviation.
+    """
+    deviation = input - mean(input, dim, keepdim=True)
+    count = _count(input, dim) - correction
+    return sum(deviation * deviation, dim, keepdim) / (count if count > 0 else 0)
+
+
+def std(input, dim=None, *, correction=1, keepdim=False):
+    """The standard deviation: the square root of `var`."""
+    return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
+
+
+def _count(input, dim):
+    return math.prod(input.shape[i] for i in normalize_dims(dim, input.ndim))
+
+
+def amax(input, dim=(), keepdim=False):
+    """The largest element over all dimensions, or over one or some; equal ones share the gradient."""
+    dims = normalize_dims(dim, input.ndim)
+    if 0 in [input.shape[i] for i in dims]:
+        raise RuntimeError(f"amax: there is no largest of no elements; the shape is {input.shape}, dim is {dim}")
+    return Amax(dims, keepdim)(input)
+
+
+def amin(input, dim=(), keepdim=False):
+    """The smallest element over all dimensions, or over one or some; equal ones share the gradient."""
+    return -amax(-input, dim, keepdim)
+
+
+def argmax(input, dim=None, keepdim=False):
+    """The index of the first largest element, in the flattened tensor or along a dimension."""
+    return _arg("argmax", input, dim, keepdim)
+
+
+def argmin(input, dim=None, keepdim=False):
+    """The index of the first smallest element, in the flattened tensor or along a dimension."""
+    return _arg("argmin", input, dim, keepdim)
+
+
+def _arg(name, input, dim, keepdim):
+    dim = None if dim is None else normalize_dim(dim, input.ndim)
+    if (input.numel() if dim is None else input.shape[dim] if input.ndim else 1) == 0:
+        raise IndexError(f"{name} expected a non-zero size to search, got shape {input.shape} and dim {dim}")
+    if input.ndim == 0:
+        return Tensor(get_array_module(input.array).zeros_like(input.array, dtype=int64))
+    array = input.array.astype("uint8") if input.dtype == bool_ else input.array
+    index = getattr(array, name)(axis=dim)
+    if keepdim:
+        xp = get_array_module(array)
+        index = xp.asarray(index).reshape(_kept(input.shape, range(input.ndim) if dim is None else (dim,)))
+    return Tensor(index).to(int64)
+
+
+def max(input, dim=None, keepdim=False):
+    """The largest element; with `dim`, the largest along it and their indices; with a tensor, `maximum`.
+
+    Returns
+    -------
+    Tensor, or a pair (values, indices)
+        Of equal elements along `dim`, the first is taken, and it alone receives the gradient.
+    """
+    return _extremum(argmax, amax, maximum, input, dim, keepdim)
+
+
+def min(input, dim=None, keepdim=False):
+    """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, `minimum`.
+
+    Returns
+    -------
+    Tensor, or a pair (values, indices)
+        Of equal elements along `dim`, the first is taken, and it alone receives the gradient.
+    """
+    return _extremum(argmin, amin, minimum, input, dim, keepdim)
+
+
+def _extremum(search, reduce, combine, input, dim, keepdim):
+    if dim is None:
+        return reduce(input)
+    if isinstance(dim, Tensor):
+        return combine(input, dim)
+    dim = normalize_dim(dim, input.ndim)
+    if input.ndim == 0:
+        return Extremum(input.clone(), search(input))
+    index = search(input, dim, keepdim=True)
+    values = pick(input, dim, index)
+    if keepdim:
+        return Extremum(values, index)
+    shape = input.shape[:dim] + input.shape[dim + 1 :]
+    return Extremum(reshape(values, shape), reshape(index, shape))
+
+
+def pick(input, dim, index):
+    """One element along a dimension for each place of the others: the index has size 1 in `dim`."""
+    return Pick(normalize_dim(dim, input.ndim), index.array)(input)
+
+
+# --- sums of exponentials --------------------------------------------------------------------------------
+
+
+class Softmax(Function):
+    """y = exp x / Σ exp x;  dx = y (dy - Σ dy y)."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def forward(self, x):
+        y = _exp_below_one(x, self.dim)
+        return y / y.sum(axis=self.dim, keepdims=True)
+
+    def backward(self, dy, y, _x):
+        return (y * (dy - sum(dy * y, self.dim, keepdim=True)),)
+
+
+class LogSoftmax(Function):
+    """y = x - log Σ exp x;  dx = dy - exp(y) Σ dy."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        shifted = x - x.max(axis=self.dim, keepdims=True)
+        return shifted - xp.log(xp.exp(shifted).sum(axis=self.dim, keepdims=True))
+
+    def backward(self, dy, y, _x):
+        return (dy - exp(y) * sum(dy, self.dim, keepdim=True),)
+
+
+def _exp_below_one(x, dim):
+    """exp(x), scaled so that the largest is 1 and nothing overflows."""
+    return get_array_module(x).exp(x - x.max(axis=dim, keepdims=True))
+
+
+def softmax(input, dim):
+    """``exp(x) / sum(exp(x))`` along a dimension."""
+    return _along(Softmax, input, dim)
+
+
+def log_softmax(input, dim):
+    """The logarithm of `softmax`, exact where a probability is too small for its own type."""
+    return _along(LogSoftmax, input, dim)
+
+
+def _along(function, input, dim):
+    dim = normalize_dim(dim, input.ndim)
+    if input.ndim == 0:
+        return reshape(_along(function, reshape(input, (1,)), 0), ())
+    return floating(input).clone() if input.numel() == 0 else function(dim)(floating(input))
+
+
+def logsumexp(input, dim, keepdim=False):
+    """``log(sum(exp(x)))`` over one or some dimensions, without overflow."""
+    input = floating(input)
+    largest = amax(input, dim, keepdim=True).detach()
+    largest = where(isinf(largest), 0.0, largest)
+    total = log(sum(exp(input - largest), dim, keepdim))
+    return total + reshape(largest, total.shape)

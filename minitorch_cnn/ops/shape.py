@@ -1,0 +1,300 @@
+"""Operations that arrange elements anew and leave their values as they are."""
+
+import math
+import operator
+from itertools import pairwise
+
+import numpy as np
+
+from minitorch_cnn.autograd import Function
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.ops.operands import promoted
+
+
+def normalize_dim(dim, ndim):
+    """A dimension counted from the front; a 0-d tensor counts as having one.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    """
+    count = ndim or 1
+    if not isinstance(dim, int):
+        dim = operator.index(dim)
+    if not -count <= dim < count:
+        raise IndexError(f"dimension out of range: expected one in [{-count}, {count - 1}], got {dim}")
+    return dim % count
+
+
+def normalize_dims(dim, ndim):
+    """Dimensions to reduce, counted from the front; None and () are all of them."""
+    if dim is None or dim == ():
+        return tuple(range(ndim))
+    dims = tuple(normalize_dim(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    if len(set(dims)) < len(dims):
+        raise RuntimeError(f"a dimension appears more than once in dim={dim}")
+    return dims if ndim else ()
+
+
+def as_size(size):
+    """``(2, 3)`` from the arguments ``2, 3`` or ``(2, 3)``."""
+    if len(size) == 1 and not isinstance(size[0], (int, np.integer)) and hasattr(size[0], "__iter__"):
+        size = size[0]
+    return tuple(operator.index(s) for s in size)
+
+
+# --- views -----------------------------------------------------------------------------------------------
+
+
+class Reshape(Function):
+    """y = x in another shape;  dx = dy in the shape of x."""
+
+    is_view = True
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return x.reshape(self.shape)
+
+    def backward(self, dy, _y, _x):
+        return (reshape(dy, _x.shape),)
+
+
+class Permute(Function):
+    """y = x with its dimensions in another order;  dx = dy with them put back."""
+
+    is_view = True
+
+    def __init__(self, dims):
+        self.dims = dims
+
+    def forward(self, x):
+        return x.transpose(self.dims)
+
+    def backward(self, dy, _y, _x):
+        return (permute(dy, sorted(range(len(self.dims)), key=self.dims.__getitem__)),)
+
+
+class Expand(Function):
+    """y = x, repeated by broadcasting;  dx = dy, summed over the repetitions."""
+
+    is_view = True
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return get_array_module(x).broadcast_to(x, self.shape)
+
+    def backward(self, dy, _y, _x):
+        return (dy,)
+
+
+def reshape(input, *shape):
+    """The same elements, in the order of their indices, in another shape.
+
+    Parameters
+    ----------
+    input : Tensor
+    *shape : int, or one sequence of int
+        One size may be -1: it is what the others leave.
+
+    Returns
+    -------
+    Tensor
+        A view where the memory allows it, else a copy.
+
+    Raises
+    ------
+    RuntimeError
+        If the numbers of elements differ.
+    """
+    shape = as_size(shape)
+    count, known = input.numel(), math.prod(s for s in shape if s != -1)
+    is_valid = min(shape, default=1) >= -1 and shape.count(-1) <= 1
+    if not is_valid or (count != known if -1 not in shape else known == 0 or count % known):
+        raise RuntimeError(f"shape {shape} is invalid for input of size {count} (its shape is {input.shape})")
+    shape = tuple(count // known if s == -1 else s for s in shape)
+    return input if shape == input.shape else Reshape(shape)(input)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """The dimensions from `start_dim` to `end_dim` made one.
+
+    Raises
+    ------
+    RuntimeError
+        If `start_dim` comes after `end_dim`.
+    """
+    start, end = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
+    middle = math.prod(input.shape[start : end + 1])
+    return reshape(input, (*input.shape[:start], middle, *input.shape[end + 1 :]))
+
+
+def unflatten(input, dim, sizes):
+    """One dimension split into several; one of `sizes` may be -1."""
+    dim, rest = normalize_dim(dim, input.ndim), math.prod(s for s in sizes if s != -1)
+    sizes = [input.shape[dim] // rest if s == -1 and rest else s for s in sizes]
+    if math.prod(sizes) != input.shape[dim]:
+        raise RuntimeError(
+            f"unflatten: the sizes {tuple(sizes)} don't multiply up to the size {input.shape[dim]} of dim {dim}"
+        )
+    return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
+
+
+def permute(input, *dims):
+    """The dimensions in another order, as a view."""
+    given = as_size(dims)
+    dims = tuple(normalize_dim(d, input.ndim) for d in given)
+    if sorted(dims) != list(range(input.ndim)):
+        raise RuntimeError(f"permute expected each of {input.ndim} dimensions once, got {given}")
+    return Permute(dims)(input)
+
+
+def transpose(input, dim0, dim1):
+    """Two dimensions exchanged, as a view."""
+    dims = list(range(input.ndim))
+    a, b = normalize_dim(dim0, input.ndim), normalize_dim(dim1, input.ndim)
+    if dims:
+        dims[a], dims[b] = b, a
+    return permute(input, dims)
+
+
+def t(input):
+    """A matrix transposed; a vector or a number as it is.
+
+    Raises
+    ------
+    RuntimeError
+        If there are more than two dimensions.
+    """
+    if input.ndim > 2:
+        raise RuntimeError(
+            f"t() expects a tensor with at most 2 dimensions, got {input.ndim}; use transpose or permute"
+        )
+    return input if input.ndim < 2 else transpose(input, 0, 1)
+
+
+def squeeze(input, dim=None):
+    """Without the dimensions of size 1: all of them, or those named."""
+    dims = normalize_dims(dim, input.ndim)
+    return reshape(input, [size for i, size in enumerate(input.shape) if size != 1 or i not in dims])
+
+
+def unsqueeze(input, dim):
+    """With a new dimension of size 1 at `dim`."""
+    dim = normalize_dim(dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
+
+
+def expand(input, *sizes):
+    """Dimensions of size 1 repeated, and new ones put in front, without a copy; -1 leaves a size as it is.
+
+    Raises
+    ------
+    RuntimeError
+        If a size other than 1 would have to change.
+    """
+    sizes = as_size(sizes)
+    own = (1,) * (len(sizes) - input.ndim) + input.shape
+    shape = tuple(s if size == -1 else size for s, size in zip(own[-len(sizes) :] if sizes else (), sizes, strict=True))
+    if len(sizes) < input.ndim or any(s not in (1, size) for s, size in zip(own, shape, strict=True)):
+        raise RuntimeError(f"expand cannot bring shape {input.shape} to {sizes}: only sizes of 1 can be repeated")
+    return input if shape == input.shape else Expand(shape)(input)
+
+
+def broadcast_to(input, shape):
+    """`expand` by NumPy's name."""
+    return expand(input, shape)
+
+
+# --- joining and copying ---------------------------------------------------------------------------------
+
+
+class Cat(Function):
+    """y = the inputs one after the other along a dimension;  each dx = its part of dy."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def forward(self, *xs):
+        return get_array_module(xs[0]).concatenate(xs, axis=self.dim)
+
+    def backward(self, dy, _y, *_xs):
+        bounds = np.cumsum([0] + [x.shape[self.dim] for x in _xs]).tolist()
+        skipped = (slice(None),) * self.dim
+        return tuple(dy[(*skipped, slice(start, end))] for start, end in pairwise(bounds))
+
+
+class Clone(Function):
+    """y = a copy of x;  dx = dy."""
+
+    def __init__(self, order="K"):
+        self.order = order
+
+    def forward(self, x):
+        return x.copy(order=self.order)
+
+    def backward(self, dy, _y, _x):
+        return (dy,)
+
+
+def cat(tensors, dim=0):
+    """Tensors one after the other along a dimension; their other sizes must agree.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    RuntimeError
+        If the shapes do not fit.
+    """
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("cat expected at least one tensor, got none")
+    tensors = [x for x in tensors if x.shape != (0,)] or tensors[:1]
+    dim = normalize_dim(dim, tensors[0].ndim)
+    rest = {(x.ndim, x.shape[:dim], x.shape[dim + 1 :]) for x in tensors}
+    if len(rest) > 1 or tensors[0].ndim == 0:
+        shapes = ", ".join(str(x.shape) for x in tensors)
+        raise RuntimeError(f"cat expected tensors whose sizes agree except in dimension {dim}, got shapes {shapes}")
+    return Cat(dim)(*promoted(*tensors))
+
+
+def stack(tensors, dim=0):
+    """Tensors of equal shape side by side along a new dimension.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    RuntimeError
+        If the shapes differ.
+    """
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("stack expected at least one tensor, got none")
+    shapes = {x.shape: None for x in tensors}
+    if len(shapes) > 1:
+        raise RuntimeError(f"stack expected tensors of equal shape, got shapes {', '.join(map(str, shapes))}")
+    return cat([unsqueeze(x, dim) for x in tensors], normalize_dim(dim, tensors[0].ndim + 1))
+
+
+def unbind(input, dim=0):
+    """The slices along a dimension, without that dimension, as a tuple."""
+    skipped = (slice(None),) * normalize_dim(dim, input.ndim)
+    return tuple(input[(*skipped, i)] for i in range(input.shape[len(skipped)]))
+
+
+def clone(input):
+    """A copy with memory of its own; gradients pass through it."""
+    return Clone()(input)
+
+
+def contiguous(input):
+    """The elements in memory in the order of their indices: the tensor itself if they are, else a copy."""
+    return input if input.is_contiguous() else Clone("C")(input)

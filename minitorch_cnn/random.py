@@ -1,0 +1,70 @@
+"""Random numbers: drawn on the host with NumPy and then copied, so that a CPU and a GPU start alike."""
+
+import numpy as np
+
+
+class Generator:
+    """A stream of random numbers of its own.
+
+    Parameters
+    ----------
+    seed : int
+        Equal seeds give equal streams.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> a, b = mt.Generator(7), mt.Generator(7)
+    >>> mt.equal(mt.rand(3, generator=a), mt.rand(3, generator=b))
+    True
+    """
+
+    def __init__(self, seed=0):
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed):
+        """Start the stream again from a seed, a whole number; return the generator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the seed is not a whole number, or negative.
+        """
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"a seed must be a whole number, got {seed!r} of type {type(seed).__name__}")
+        if seed < 0:
+            raise ValueError(f"a seed must not be negative, got {seed}")
+        self.numpy = np.random.Generator(np.random.PCG64(int(seed)))
+        return self
+
+    def get_state(self):
+        """Where the stream is, as a dictionary of numbers and texts that JSON can hold."""
+        return self.numpy.bit_generator.state
+
+    def set_state(self, state):
+        """Go to where a stream was: continue with a state from `get_state`."""
+        self.numpy.bit_generator.state = state
+
+
+default_generator = Generator(int(np.random.SeedSequence().entropy % 2**63))
+
+
+def manual_seed(seed):
+    """Start the default stream of random numbers again from a seed.
+
+    Returns
+    -------
+    Generator
+        The default generator.
+    """
+    return default_generator.manual_seed(seed)
+
+
+def get_rng_state():
+    """Where the default stream of random numbers is."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state):
+    """Bring the default stream of random numbers to where it was."""
+    default_generator.set_state(state)

@@ -1,0 +1,292 @@
+"""The tensor: an array, and its place in the graph of the operations that made it."""
+
+import numpy as np
+
+from minitorch_cnn import dtypes
+from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, to_numpy
+from minitorch_cnn.inplace import InPlace
+from minitorch_cnn.methods import Methods
+from minitorch_cnn.operators import Operators
+
+
+class Tensor(Operators, Methods, InPlace):
+    """An array of numbers that remembers how it was computed.
+
+    What can be computed with a tensor stands in `Operators` and `Methods`; what changes one, in `InPlace`.
+
+    Parameters
+    ----------
+    array : numpy.ndarray or cupy.ndarray
+        The elements; not copied. Use `minitorch_cnn.tensor` to make a tensor of numbers and lists.
+    requires_grad : bool
+        Whether `backward` shall leave the gradient with respect to this tensor in its `grad`.
+
+    Attributes
+    ----------
+    array : numpy.ndarray or cupy.ndarray
+        The elements.
+    grad : Tensor or None
+        The gradient that `backward` has gathered for this leaf.
+    grad_fn : Function or None
+        The operation that made this tensor, if it was recorded.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> x = mt.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    __slots__ = ("__weakref__", "_requires_grad", "_version_counter", "_view_of", "array", "grad", "grad_fn")
+    __array_priority__ = 1000  # `numpy_array * tensor` is this class's business
+
+    def __init__(self, array, requires_grad=False):
+        if isinstance(array, np.generic):  # what NumPy's reductions return in place of a 0-d array
+            array = np.asarray(array)
+        if not hasattr(array, "strides"):
+            raise TypeError(
+                f"Tensor wraps an array, got {type(array).__name__}; minitorch_cnn.tensor takes numbers and lists"
+            )
+        self.array = array
+        self.grad = None
+        self.grad_fn = None
+        self._requires_grad = False
+        self._version_counter = [0]  # shared by all tensors that share memory
+        self._view_of = None  # (tensor, index or None): whose memory this is a view of
+        if requires_grad:
+            self.requires_grad = True
+
+    # --- the array ---------------------------------------------------------------------------------------
+
+    @property
+    def shape(self):
+        """The sizes of the dimensions, as a tuple."""
+        return self.array.shape
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return self.array.ndim
+
+    @property
+    def dtype(self):
+        """The type of the elements."""
+        return self.array.dtype
+
+    @property
+    def device(self):
+        """Where the elements are: the CPU or a GPU."""
+        return device_of(self.array)
+
+    @property
+    def is_cuda(self):
+        """Whether the elements are on a GPU."""
+        return self.device == CUDA
+
+    def dim(self):
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def size(self, dim=None):
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self):
+        """The number of elements."""
+        return self.array.size
+
+    def element_size(self):
+        """The bytes of one element."""
+        return self.array.itemsize
+
+    def is_floating_point(self):
+        """Whether the elements are floating-point numbers."""
+        return dtypes.is_floating(self.dtype)
+
+    def is_contiguous(self):
+        """Whether the elements lie in memory in the order of the indices."""
+        return self.array.flags.c_contiguous
+
+    # --- the graph ---------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self):
+        """Whether operations on this tensor are recorded, so that it can receive a gradient."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if value and not self.is_floating_point():
+            raise RuntimeError(f"only tensors of floating-point type can require gradients; this one is {self.dtype}")
+        if not value and self.grad_fn is not None:
+            raise RuntimeError(
+                "requires_grad can be switched off for leaf tensors only; this one was made by "
+                f"{self.grad_fn.name}. Use detach() to get a tensor that does not require grad"
+            )
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad=True):
+        """Set `requires_grad` and return the tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self):
+        """Whether no recorded operation made this tensor."""
+        return self.grad_fn is None
+
+    @property
+    def data(self):
+        """A tensor that shares this one's memory and is cut off from its graph and its version check."""
+        return Tensor(self.array)
+
+    @data.setter
+    def data(self, value):
+        self.array = value.array
+        self.bump_version()
+
+    def detach(self):
+        """A tensor that shares this one's memory and is cut off from its graph."""
+        detached = Tensor(self.array)
+        detached._version_counter = self._version_counter
+        return detached
+
+    def alias(self):
+        """A second tensor with the same memory at the same place in the graph."""
+        twin = self.detach()
+        twin._requires_grad, twin.grad_fn = self._requires_grad, self.grad_fn
+        return twin
+
+    @property
+    def _version(self):
+        return self._version_counter[0]
+
+    def bump_version(self):
+        """Note that the elements were changed: backward then refuses to use what it remembered of them."""
+        self._version_counter[0] += 1
+
+    # --- conversion --------------------------------------------------------------------------------------
+
+    def item(self):
+        """The one element as a Python number. On a GPU, this waits for all pending work."""
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self.array.size} elements cannot be converted to a number; its shape is {self.shape}"
+            )
+        return self.array.item()
+
+    def tolist(self):
+        """The elements as nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def numpy(self):
+        """The elements as a NumPy array that shares the tensor's memory.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor requires grad: NumPy does not record what it computes.
+        TypeError
+            If the tensor is on a GPU.
+        """
+        if self._requires_grad:
+            raise RuntimeError("can't call numpy() on a Tensor that requires grad; use tensor.detach().numpy()")
+        if self.is_cuda:
+            raise TypeError(f"can't convert a tensor on {self.device} to numpy; use tensor.cpu().numpy()")
+        return self.array
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        return array.copy() if copy else np.asarray(array, dtype=dtype)
+
+    def to(self, *args, device=None, dtype=None):
+        """This tensor with another type or on another device; itself if nothing changes.
+
+        Parameters
+        ----------
+        *args : device, dtype or Tensor
+            A `Device` or its name, a dtype, both, or a tensor to become like.
+        """
+        for arg in args:
+            if isinstance(arg, Tensor):
+                device, dtype = arg.device, arg.dtype
+            elif isinstance(arg, np.dtype):
+                dtype = arg
+            else:
+                device = arg
+        return self._converted(self.device if device is None else as_device(device), dtype or self.dtype)
+
+    def cpu(self):
+        """This tensor on the CPU."""
+        return self.to(CPU)
+
+    def cuda(self):
+        """This tensor on the GPU."""
+        return self.to(CUDA)
+
+    # --- as a Python object ------------------------------------------------------------------------------
+
+    def __len__(self):
+        if self.array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self):
+        if self.array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        if self.is_floating_point():
+            raise TypeError(f"only integer tensors can be used as an index; this one is {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self):
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"the truth of a Tensor with {self.array.size} elements is ambiguous; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    __hash__ = object.__hash__
+
+    def __deepcopy__(self, memo):
+        if self.grad_fn is not None:
+            raise RuntimeError("only leaf tensors can be deep-copied; use detach().clone()")
+        copied = type(self)(self.array.copy(), requires_grad=self._requires_grad)
+        copied.grad = None if self.grad is None else self.grad.clone()
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce__(self):
+        return _unpickle, (type(self), to_numpy(self.array), str(self.device), self._requires_grad)
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if self.array.ndim == 0 and spec else object.__format__(repr(self), spec)
+
+    def __repr__(self):
+        from minitorch_cnn.display import tensor_repr
+
+        return tensor_repr(self)
+
+
+def _unpickle(cls, array, device, requires_grad):
+    return cls(asarray(array, as_device(device)), requires_grad=requires_grad)
+
+
+def is_tensor(value):
+    """Whether a value is a `Tensor`."""
+    return isinstance(value, Tensor)
+
+
+def is_floating_point(input):
+    """Whether the elements of a tensor are floating-point numbers."""
+    return input.is_floating_point()
