@@ -1,0 +1,70 @@
+"""The arithmetic of kernels, strides and paddings that convolution and pooling share."""
+
+import operator
+
+
+def pair(name, value, least=1):
+    """A size for height and width: ``3`` becomes ``(3, 3)``.
+
+    Raises
+    ------
+    TypeError
+        If a size is not a whole number.
+    ValueError
+        If there are not one or two of them, or one is below `least`.
+    """
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    sizes = sizes * 2 if len(sizes) == 1 else sizes
+    try:
+        sizes = tuple(map(operator.index, sizes))
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number or two of them (height, width), got {value!r}") from None
+    if len(sizes) != 2 or min(sizes) < least:
+        kind = "positive" if least else "non-negative"
+        raise ValueError(f"{name} must be a {kind} integer or two of them (for height and width), got {value!r}")
+    return sizes
+
+
+def span(kernel, dilation):
+    """From the first to the last element of a window: (kernel - 1) * dilation + 1."""
+    return (kernel - 1) * dilation + 1
+
+
+def images(name, input):
+    """Images as a batch, and whether they were one already.
+
+    Returns
+    -------
+    Tensor
+        Of shape (N, C, H, W).
+    bool
+
+    Raises
+    ------
+    RuntimeError
+        If the input is neither (N, C, H, W) nor (C, H, W).
+    """
+    if input.ndim not in (3, 4):
+        raise RuntimeError(
+            f"Expected 3D (unbatched) or 4D (batched) input to {name}, (C, H, W) or (N, C, H, W); "
+            f"got {input.ndim} dimensions, shape {input.shape}"
+        )
+    return (input, True) if input.ndim == 4 else (input.reshape(1, *input.shape), False)
+
+
+def check_fit(name, size, kernel, dilation, before, after):
+    """Refuse a kernel that is larger than the padded image.
+
+    Raises
+    ------
+    RuntimeError
+        With the sizes, and what to change.
+    """
+    padded = tuple(n + b + a for n, b, a in zip(size, before, after, strict=True))
+    spans = tuple(map(span, kernel, dilation))
+    if any(s > n for s, n in zip(spans, padded, strict=True)):
+        dilated = f" (with dilation {dilation}, {spans[0]} x {spans[1]})" if spans != kernel else ""
+        raise RuntimeError(
+            f"{name}: kernel size {kernel[0]} x {kernel[1]}{dilated} can't be greater than the padded image, "
+            f"{padded[0]} x {padded[1]} (input {size[0]} x {size[1]}). Use a smaller kernel or more padding"
+        )

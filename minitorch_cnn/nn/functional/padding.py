@@ -1,0 +1,100 @@
+"""Padding by a constant, or by what is already there."""
+
+from minitorch_cnn.ops import Pad, cat
+
+_MODES = ("constant", "reflect", "replicate", "circular")
+
+
+def pad(input, pad, mode="constant", value=None):
+    """A tensor with a frame around its last dimensions.
+
+    Parameters
+    ----------
+    input : Tensor
+    pad : sequence of int
+        (left, right, top, bottom, ...): how much to put before and after the last dimension, then the one before it,
+        and so on. A negative width takes elements away.
+    mode : {"constant", "reflect", "replicate", "circular"}
+        What the frame holds: one value; the image mirrored at its edge; its edge; its opposite side.
+    value : float, optional
+        The constant, 0 by default.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such dimension, or the frame is wider than what the mode can fill it with.
+    ValueError
+        If there is no such mode, or a value is given to one that takes none.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> pad(mt.tensor([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
+    tensor([[3., 2., 1., 2., 3., 2.]])
+    """
+    widths = _widths(input, pad)
+    if mode == "constant":
+        frame = tuple((max(before, 0), max(after, 0)) for before, after in widths)
+        framed = Pad(frame, 0.0 if value is None else value)(input) if any(map(any, frame)) else input
+        return _cropped(framed, widths)
+    if mode not in _MODES:
+        raise ValueError(f"unknown padding mode {mode!r}; expected one of {', '.join(_MODES)}")
+    if value is not None and value != 0:
+        raise ValueError(f"padding mode {mode!r} doesn't take in a value argument, got {value}")
+    for dim, (before, after) in enumerate(widths):
+        if before > 0 or after > 0:
+            input = _extended(input, dim, max(before, 0), max(after, 0), mode)
+    return _cropped(input, widths)
+
+
+def _widths(input, pad):
+    """A pair (before, after) for each dimension."""
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise RuntimeError(
+            f"pad expected one pair of widths for each of at most {input.ndim} dimensions, last dimension first; "
+            f"got {tuple(pad)} for shape {input.shape}"
+        )
+    pairs = [tuple(pad[i : i + 2]) for i in range(0, len(pad), 2)]
+    widths = ([(0, 0)] * (input.ndim - len(pairs))) + pairs[::-1]
+    for size, (before, after) in zip(input.shape, widths, strict=True):
+        if size + before + after < 0:
+            raise RuntimeError(f"pad: the widths {tuple(pad)} take away more than there is in shape {input.shape}")
+    return widths
+
+
+def _cropped(input, widths):
+    """Without what negative widths take away."""
+    if all(before >= 0 and after >= 0 for before, after in widths):
+        return input
+    sizes = zip(input.shape, widths, strict=True)
+    return input[tuple(slice(max(-before, 0), size - max(-after, 0)) for size, (before, after) in sizes)]
+
+
+def _extended(input, dim, before, after, mode):
+    """One dimension extended at both ends by its own elements."""
+    size = input.shape[dim]
+    limit = {"reflect": size - 1, "replicate": max(before, after) if size else 0, "circular": size}[mode]
+    if max(before, after) > limit:
+        raise RuntimeError(
+            f"{mode} padding of ({before}, {after}) in dimension {dim} is too wide: at most {limit} "
+            f"can be filled from size {size} (input shape {input.shape})"
+        )
+
+    def part(*bounds):
+        return input[(*[slice(None)] * dim, slice(*bounds))]
+
+    def repeated(edge, times):
+        return edge.expand([times if i == dim else -1 for i in range(input.ndim)])
+
+    if mode == "reflect":
+        end = size - 2 - after
+        left, right = part(before, 0, -1), part(size - 2, end if end >= 0 else None, -1)
+    elif mode == "circular":
+        left, right = part(size - before, size), part(0, after)
+    else:
+        left, right = repeated(part(0, 1), before), repeated(part(size - 1, size), after)
+    return cat([piece for piece, width in ((left, before), (input, 1), (right, after)) if width], dim)

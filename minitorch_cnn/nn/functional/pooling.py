@@ -1,0 +1,200 @@
+"""Pooling: the mean or the largest entry of every window."""
+
+import math
+
+import numpy as np
+
+from minitorch_cnn.backend import asarray
+from minitorch_cnn.nn.functional.convolution import framed
+from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
+from minitorch_cnn.ops import Windows
+from minitorch_cnn.tensor import Tensor
+
+
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """The mean of every window.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of shape (N, C, H, W), or (C, H, W).
+    kernel_size : int or pair of int
+    stride : int or pair of int, optional
+        By default the kernel size.
+    padding : int or pair of int
+        How many zeros to put on each side: at most half the kernel size.
+    ceil_mode : bool
+        Keep a last window that reaches beyond the padded image.
+    count_include_pad : bool
+        Whether the zeros of the padding count as elements of the mean.
+    divisor_override : int, optional
+        What to divide the sum by, in place of the number of elements.
+
+    Returns
+    -------
+    Tensor
+        Of shape (N, C, OH, OW), or (C, OH, OW).
+
+    Raises
+    ------
+    RuntimeError
+        If the padding is too large, or the kernel is larger than the padded image.
+    ValueError
+        If an option is out of range.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> avg_pool2d(mt.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]), 2)
+    tensor([[[[3.]]]])
+    """
+    if divisor_override is not None and divisor_override == 0:
+        raise RuntimeError("avg_pool2d: divisor_override must not be zero")
+    x, is_batch = images("avg_pool2d", input)
+    axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    divisor = divisor_override or _divisors(axes, x.array, count_include_pad)
+    y = _windows(x, axes, 0.0).sum((4, 5)) / divisor  # (N, C, OH, OW)
+    return y if is_batch else y[0]
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest entry of every window; of equal ones the first, and it alone receives the gradient.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of shape (N, C, H, W), or (C, H, W).
+    kernel_size : int or pair of int
+    stride : int or pair of int, optional
+        By default the kernel size.
+    padding : int or pair of int
+        How much to pad on each side, with minus infinity: at most half the kernel size.
+    dilation : int or pair of int
+        The step from element to element inside a window.
+    ceil_mode : bool
+        Keep a last window that reaches beyond the padded image.
+    return_indices : bool
+        Return also where the largest entries stand, as indices into the flattened (H, W) plane.
+
+    Returns
+    -------
+    Tensor, or a pair of Tensor
+        Of shape (N, C, OH, OW), or (C, OH, OW).
+
+    Raises
+    ------
+    RuntimeError
+        If the padding is too large, or the kernel is larger than the padded image.
+    """
+    x, is_batch = images("max_pool2d", input)
+    axes = _axes("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
+    lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
+    windows = _windows(x, axes, lowest)
+    n, c, oh, ow, kh, kw = windows.shape
+    candidates = windows.permute(4, 5, 1, 2, 3, 0).reshape(kh * kw, c, oh, ow, n)
+    values, index = candidates.max(0)  # (C, OH, OW, N)
+    y = values.permute(3, 0, 1, 2)
+    y = y if is_batch else y[0]
+    if not return_indices:
+        return y
+    indices = _plane_indices(index, axes, kw).permute(3, 0, 1, 2)
+    return y, indices if is_batch else indices[0]
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """The means of windows that are laid so that the output has a given size.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of shape (N, C, H, W), or (C, H, W).
+    output_size : int or pair of int or None
+        OH and OW; None keeps a size. Output i is the mean from ``floor(i H / OH)`` up to ``ceil((i + 1) H / OH)``.
+
+    Returns
+    -------
+    Tensor
+        Of shape (N, C, OH, OW), or (C, OH, OW).
+    """
+    x, is_batch = images("adaptive_avg_pool2d", input)
+    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    sizes = pair("output_size", [old if new is None else new for old, new in zip(x.shape[2:], sizes, strict=True)], 0)
+    rows, columns = (
+        Tensor(asarray(_means(h, oh), x.device, x.dtype)) for h, oh in zip(x.shape[2:], sizes, strict=True)
+    )
+    y = rows @ x @ columns.mT  # (N, C, OH, OW)
+    return y if is_batch else y[0]
+
+
+def _means(size, output_size):
+    """The matrix whose rows take the means of the adaptive windows."""
+    matrix = np.zeros((output_size, size))
+    for i in range(output_size):
+        start, end = i * size // output_size, -(-(i + 1) * size // output_size)
+        matrix[i, start:end] = 1 / (end - start)
+    return matrix
+
+
+# --- where the windows lie -------------------------------------------------------------------------------
+
+
+class _Axis:
+    """The windows along one axis of an image."""
+
+    def __init__(self, size, kernel, stride, padding, dilation, ceil_mode):
+        self.size, self.kernel, self.stride, self.padding, self.dilation = size, kernel, stride, padding, dilation
+        room = size + 2 * padding - span(kernel, dilation)
+        self.count = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+        if ceil_mode and (self.count - 1) * stride >= size + padding:
+            self.count -= 1  # the last window must start inside the image or its left padding
+        missing = (self.count - 1) * stride + span(kernel, dilation) - (size + 2 * padding)
+        self.padding_after = padding + max(0, missing)
+
+    def elements(self, count_include_pad):
+        """How many elements each window has, with or without those of the padding, but none beyond it."""
+        start = np.arange(self.count) * self.stride - self.padding
+        end = np.minimum(start + self.kernel, self.size + self.padding)
+        if not count_include_pad:
+            start, end = np.maximum(start, 0), np.minimum(end, self.size)
+        return end - start
+
+
+def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
+    """The windows along height and width."""
+    kernel = pair("kernel_size", kernel_size)
+    stride = kernel if stride is None or stride == () else pair("stride", stride)
+    padding, dilation = pair("padding", padding, least=0), pair("dilation", dilation)
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        raise RuntimeError(f"{name}: padding {padding} should be at most half of kernel size {kernel}")
+    if not all(x.shape[1:]):
+        raise RuntimeError(f"{name} expected images with elements, got input shape {x.shape}")
+    check_fit(name, x.shape[2:], kernel, dilation, padding, padding)
+    return [_Axis(*a, ceil_mode) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)]
+
+
+def _windows(x, axes, value):
+    """The windows of the padded images, (N, C, OH, OW, KH, KW)."""
+    x = framed(x, [a.padding for a in axes], [a.padding_after for a in axes], value)
+    return Windows(*([getattr(a, name) for a in axes] for name in ("kernel", "stride", "dilation")))(x)
+
+
+def _divisors(axes, like, count_include_pad):
+    """What to divide each window's sum by: one number, or one for each place, (OH, OW)."""
+    rows, columns = (a.elements(count_include_pad) for a in axes)
+    counts = rows[:, None] * columns[None, :]
+    if (counts == counts.flat[0]).all():
+        return int(counts.flat[0])
+    return Tensor(asarray(counts.astype(like.dtype), Tensor(like).device))
+
+
+def _plane_indices(index, axes, kw):
+    """The index in the (H, W) plane of the element of each window, (C, OH, OW, N), given its index in the window."""
+    rows, columns = axes
+    places = [
+        Tensor(asarray(np.arange(a.count) * a.stride - a.padding, index.device)).reshape(a.count, 1, *tail)
+        for a, tail in ((rows, (1,)), (columns, ()))
+    ]
+    i, j = index // kw * rows.dilation + places[0], index % kw * columns.dilation + places[1]
+    return i * columns.size + j
