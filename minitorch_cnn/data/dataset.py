@@ -1,0 +1,198 @@
+"""Data sets: something with a length, whose i-th element is a sample, and which makes a batch of many at once."""
+
+import numbers
+import operator
+
+import numpy as np
+
+from minitorch_cnn import dtypes
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.tensor import Tensor
+
+
+class Dataset:
+    """A sequence of samples. Subclasses define ``__len__`` and ``__getitem__``; `batch` where it pays.
+
+    Examples
+    --------
+    >>> class Squares(Dataset):
+    ...     def __len__(self):
+    ...         return 4
+    ...
+    ...     def __getitem__(self, index):
+    ...         return float(index), index**2
+    >>> x, y = Squares().batch([1, 3])
+    >>> x.tolist(), y.tolist()
+    ([1.0, 3.0], [1, 9])
+    """
+
+    def __len__(self):
+        raise NotImplementedError(f"{type(self).__name__} must define __len__")
+
+    def __getitem__(self, index):
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
+
+    def batch(self, indices):
+        """Return the samples at `indices` as one sample with a leading batch dimension."""
+        return collate([self[int(index)] for index in indices])
+
+
+class TensorDataset(Dataset):
+    """The rows of some tensors: sample i is ``(tensors[0][i], tensors[1][i], ...)``.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        Of one length, on any device: batches are gathered there.
+
+    Raises
+    ------
+    TypeError
+        If one is not a Tensor.
+    ValueError
+        If there is none, one has no dimension, or the lengths differ.
+    """
+
+    def __init__(self, *tensors):
+        if not tensors:
+            raise ValueError("expected at least one tensor, got none")
+        for t in tensors:
+            if not isinstance(t, Tensor):
+                raise TypeError(f"expected Tensors, got {type(t).__name__}: wrap it with minitorch_cnn.as_tensor()")
+        shapes = [t.shape for t in tensors]
+        if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
+            raise ValueError(f"expected tensors with the same first dimension, got the shapes {shapes}")
+        self.tensors = tensors
+
+    def __len__(self):
+        return len(self.tensors[0])
+
+    def __getitem__(self, index):
+        return tuple(t[index] for t in self.tensors)
+
+    def batch(self, indices):
+        return [Tensor(t.array[get_array_module(t.array).asarray(indices)]) for t in self.tensors]
+
+
+class ImageDataset(Dataset):
+    """Labelled images in memory, one byte per pixel; sample i is a float32 tensor in [0, 1] and an int.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        uint8, shape (N, H, W) for grey or (N, C, H, W) for coloured images. Not copied.
+    labels : array_like of int
+        Shape (N,).
+
+    Attributes
+    ----------
+    data : numpy.ndarray
+        The images.
+    targets : numpy.ndarray
+        The labels, int64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dataset = ImageDataset(np.full((10, 28, 28), 51, np.uint8), range(10))
+    >>> image, label = dataset[3]
+    >>> image.shape, round(image.max().item(), 4), label
+    ((1, 28, 28), 0.2, 3)
+    """
+
+    def __init__(self, images, labels):
+        images, labels = np.asarray(images), np.asarray(labels)
+        if images.dtype != np.uint8:
+            raise TypeError(f"expected uint8 images, got {images.dtype}: for other types there is TensorDataset")
+        if labels.dtype.kind not in "iu":
+            raise TypeError(f"expected integer labels, got {labels.dtype}")
+        if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
+            raise ValueError(
+                "expected images of shape (N, H, W) or (N, C, H, W) and labels of shape (N,), "
+                f"got {images.shape} and {labels.shape}"
+            )
+        self.data, self.targets = images, labels.astype(np.int64)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        index = operator.index(index)
+        return Tensor(self._to_float(self.data[index, None])[0]), int(self.targets[index])
+
+    def batch(self, indices):
+        indices = np.asarray(indices)
+        return [Tensor(self._to_float(self.data[indices])), Tensor(self.targets[indices])]
+
+    def _to_float(self, images):
+        images = images.astype(np.float32)
+        images /= 255
+        return images if images.ndim == 4 else images[:, None]  # (N, C, H, W)
+
+
+class Subset(Dataset):
+    """The samples of another data set at the given indices."""
+
+    def __init__(self, dataset, indices):
+        self.dataset, self.indices = dataset, np.asarray(indices, dtype=np.int64)
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        return self.dataset[int(self.indices[index])]
+
+    def batch(self, indices):
+        return gather(self.dataset, self.indices[np.asarray(indices)])
+
+
+def gather(dataset, indices):
+    """Return a batch of any sequence of samples, be it a Dataset or a plain list."""
+    if isinstance(dataset, Dataset):
+        return dataset.batch(indices)
+    return collate([dataset[int(index)] for index in indices])
+
+
+def collate(samples):
+    """Join samples into one with a leading batch dimension.
+
+    Parameters
+    ----------
+    samples : list
+        Tensors, NumPy arrays or numbers, of one shape; or tuples, lists or dicts of such, which are joined entry by
+        entry. Python floats give float32 (PyTorch's ``default_collate`` makes them float64).
+
+    Returns
+    -------
+    Tensor, or a list or dict of Tensors
+
+    Raises
+    ------
+    ValueError
+        If shapes or numbers of entries differ.
+    TypeError
+        If there is something else in a sample.
+
+    Examples
+    --------
+    >>> x, y = collate([([1.0, 2.0], 7), ([3.0, 4.0], 8)])
+    >>> y.tolist()
+    [7, 8]
+    """
+    first = samples[0]
+    if isinstance(first, dict):
+        return {key: collate([sample[key] for sample in samples]) for key in first}
+    if isinstance(first, (tuple, list)):
+        if len({len(sample) for sample in samples}) > 1:
+            raise ValueError(f"expected samples of {len(first)} entries each, got {[len(s) for s in samples]}")
+        return [collate(entries) for entries in zip(*samples)]
+    if isinstance(first, numbers.Number):
+        array = np.array(samples)
+        return Tensor(array.astype(dtypes.of_scalar(array[0])))
+    if not isinstance(first, (Tensor, np.ndarray, np.generic)):
+        raise TypeError(f"cannot make a batch of {type(first).__name__}: give the DataLoader a collate_fn")
+    arrays = [sample.array if isinstance(sample, Tensor) else sample for sample in samples]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1:
+        raise ValueError(f"expected samples of one shape, got {sorted(shapes)}: give the DataLoader a collate_fn")
+    return Tensor(get_array_module(arrays[0]).stack(arrays))

@@ -1,0 +1,152 @@
+"""Fetching from servers that cannot be trusted to be quick, complete or honest, and from Debian's archive."""
+
+import concurrent.futures
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+CONNECT_TIMEOUT = 5  # seconds, for each address of the server
+READ_TIMEOUT = 10  # seconds without a single byte
+GRACE = 15  # seconds that any download may take
+SLOWEST = 100_000  # bytes per second below which, after the grace, a download is given up
+_CHUNK = 1 << 14  # bytes
+_APT_TIMEOUT = 300  # seconds
+
+
+def download(url, file, max_bytes):
+    """Write what `url` serves to a binary file, byte for byte.
+
+    Parameters
+    ----------
+    url : str
+        An http or https address.
+    file : file object
+        Open for writing.
+    max_bytes : int
+        The most that is accepted. It sets the deadline of the whole download as well:
+        ``GRACE + max_bytes / SLOWEST`` seconds.
+
+    Raises
+    ------
+    OSError
+        If the server cannot be reached, answers with an error, is too slow, or sends too little or too much.
+    """
+    deadline = GRACE + max_bytes / SLOWEST
+    try:
+        _call_within(deadline, _receive, url, file, max_bytes)
+    except concurrent.futures.TimeoutError:
+        raise OSError(f"gave up after {deadline:.0f} s: the server is too slow") from None
+
+
+def _call_within(seconds, function, *args):
+    """Return ``function(*args)``, or raise `concurrent.futures.TimeoutError` if that takes longer.
+
+    A socket's timeout is for each read: a server that sends a byte now and then never exceeds it, be it in the
+    body or in the header, and looking up a name has no timeout at all. So the work goes to a thread, which is left
+    to itself when the time is over; it ends when it finds the file closed.
+    """
+    future = concurrent.futures.Future()
+
+    def work():
+        try:
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future.result(timeout=seconds)
+
+
+def _receive(url, file, max_bytes):
+    import requests
+    from tqdm import tqdm
+    from urllib3.exceptions import HTTPError
+
+    # A server may label a .gz file with Content-Encoding: gzip, and requests would then undo the compression
+    # unasked. We ask for the file as it is, and read the bytes as they are.
+    headers = {"Accept-Encoding": "identity"}
+    timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    try:
+        response = requests.get(url, headers=headers, timeout=timeout, stream=True)
+    except requests.RequestException as error:
+        raise OSError(str(_root_cause(error))) from error
+    with response:
+        response.raise_for_status()
+        announced = int(response.headers.get("Content-Length", 0)) or None
+        if announced and announced > max_bytes:
+            raise OSError(f"expected at most {max_bytes} bytes, but the server announces {announced}")
+        received = 0
+        name = url.rpartition("/")[2]
+        with tqdm(total=announced, desc=name, unit="B", unit_scale=True, disable=None) as bar:  # None: not if piped
+            try:
+                while chunk := response.raw.read(_CHUNK, decode_content=False):
+                    received += len(chunk)
+                    if received > max_bytes:
+                        raise OSError(f"expected at most {max_bytes} bytes, but the server sends more")
+                    file.write(chunk)
+                    bar.update(len(chunk))
+            except HTTPError as error:
+                raise OSError(f"broke off after {received} bytes: {error}") from error
+        if announced and received != announced:
+            raise OSError(f"broke off after {received} of {announced} bytes")
+
+
+def _root_cause(error):
+    """Return the innermost exception: the one of requests wraps three others, and the first tells what happened."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def unpack_debian_package(package, folder):
+    """Fetch a package from the archive that this Debian or Ubuntu is set up with, and unpack it; no root needed.
+
+    Parameters
+    ----------
+    package : str
+        The package. It is not installed, and nothing outside `folder` changes.
+    folder : str or os.PathLike
+        An empty folder to work in.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder that stands for the root of the file system in the unpacked package.
+
+    Raises
+    ------
+    OSError
+        If the tools are missing or fail.
+    """
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise OSError(f"this system has no {tool}")
+    folder = Path(folder)
+    network = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"]
+    try:
+        _run(["apt-get", *network, "download", package], folder)
+    except OSError:  # the system's package lists are missing (as in most container images) or out of date
+        lists, cache = folder / "lists", folder / "cache"
+        (lists / "partial").mkdir(parents=True)
+        (cache / "archives" / "partial").mkdir(parents=True)
+        private = [*network, "-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
+        _run(["apt-get", *private, "update"], folder)
+        _run(["apt-get", *private, "download", package], folder)
+    archives = list(folder.glob(f"{package}_*.deb"))
+    if not archives:
+        raise OSError(f"apt-get download left no {package}_*.deb")
+    _run(["dpkg-deb", "-x", archives[0].name, "root"], folder)
+    return folder / "root"
+
+
+def _run(command, folder):
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_APT_TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"`{' '.join(command)}` took longer than {_APT_TIMEOUT} s") from None
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or "nothing said"
+        raise OSError(f"`{command[0]} {command[-2]} {command[-1]}` failed: {said}")
