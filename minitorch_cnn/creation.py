@@ -3,7 +3,7 @@
 import numpy as np
 
 from minitorch_cnn import dtypes
-from minitorch_cnn.backend import as_device, asarray, device_of, get_array_module
+from minitorch_cnn.backend import as_device, asarray, device_of, filled, get_array_module
 from minitorch_cnn.ops.operands import convert
 from minitorch_cnn.ops.shape import as_size
 from minitorch_cnn.random import default_generator
@@ -101,7 +101,7 @@ def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of one value; its type is that of the value unless `dtype` says otherwise."""
     dtype = dtype or dtypes.of_scalar(fill_value)
-    return _made(np.full(as_size((size,)), fill_value, dtype), dtype, device, requires_grad)
+    return Tensor(filled(as_size((size,)), fill_value, as_device(device), dtype), requires_grad=requires_grad)
 
 
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False):

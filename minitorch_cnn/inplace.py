@@ -45,9 +45,9 @@ class InPlace:
         """Multiply by `other`."""
         return self._update(lambda old: mt.mul(old, other), other)
 
-    def div_(self, other):
+    def div_(self, other, *, rounding_mode=None):
         """Divide by `other`."""
-        return self._update(lambda old: mt.div(old, other), other)
+        return self._update(lambda old: mt.div(old, other, rounding_mode=rounding_mode), other)
 
     def clamp_(self, min=None, max=None):
         """Hold each element between `min` and `max`."""
@@ -86,6 +86,7 @@ class InPlace:
         """
         if not mt.is_grad_enabled():
             return False
+        self.catch_up()
         if self.is_leaf and self.requires_grad:
             raise RuntimeError(
                 "a leaf Tensor that requires grad is being used in an in-place operation; "
@@ -93,7 +94,7 @@ class InPlace:
             )
         recorded = self.requires_grad or any(getattr(other, "requires_grad", False) for other in others)
         if recorded and self._view_of is not None:
-            base, index = self._view_of
+            base, index, _ = self._view_of
             if index is None:
                 raise RuntimeError(
                     "an in-place operation that needs a gradient is not supported on this kind of view; "
@@ -131,6 +132,30 @@ class InPlace:
         self.grad_fn, self._requires_grad = new.grad_fn, new.requires_grad
         self.bump_version()
         if self._view_of is not None:
-            base, index = self._view_of
+            base, index, _ = self._view_of
             base[index] = self
             self.grad_fn = base[index].grad_fn
+            self._view_of = base, index, base.grad_fn
+
+    def catch_up(self):
+        """Find the place of a view in the graph again, if its base was given a new one since the view was taken.
+
+        Raises
+        ------
+        RuntimeError
+            If it is a view that no index describes.
+        """
+        if self._view_of is None:
+            return
+        base, index, grad_fn = self._view_of
+        base.catch_up()
+        if base.grad_fn is grad_fn:
+            return
+        if index is None:
+            raise RuntimeError(
+                "this tensor is a view of one that was changed in place since, in a way that needs a gradient; "
+                "take the view again, after the change"
+            )
+        view = base[index]
+        self.grad_fn, self._requires_grad = view.grad_fn, view.requires_grad
+        self._view_of = base, index, base.grad_fn

@@ -57,6 +57,9 @@ class Operators:
     def __matmul__(self, other):
         return mt.matmul(self, other)
 
+    def __rmatmul__(self, other):
+        return mt.matmul(other, self)
+
     def __neg__(self):
         return mt.neg(self)
 
@@ -86,13 +89,22 @@ class Operators:
         return mt.ge(self, other)
 
     def __and__(self, other):
-        return mt.logical_and(self, other)
+        return mt.bitwise_and(self, other)
+
+    __rand__ = __and__
 
     def __or__(self, other):
-        return mt.logical_or(self, other)
+        return mt.bitwise_or(self, other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other):
+        return mt.bitwise_xor(self, other)
+
+    __rxor__ = __xor__
 
     def __invert__(self):
-        return mt.logical_not(self)
+        return mt.bitwise_not(self)
 
     # --- indexing ----------------------------------------------------------------------------------------
 

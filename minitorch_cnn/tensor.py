@@ -54,7 +54,7 @@ class Tensor(Operators, Methods, InPlace):
         self.grad_fn = None
         self._requires_grad = False
         self._version_counter = [0]  # shared by all tensors that share memory
-        self._view_of = None  # (tensor, index or None): whose memory this is a view of
+        self._view_of = None  # (base, index or None, the base's grad_fn then): whose memory this is a view of
         if requires_grad:
             self.requires_grad = True
 

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 
 from minitorch_cnn.autograd.mode import mode
-from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend import device_of, get_array_module
 from minitorch_cnn.tensor import Tensor
 
 
@@ -58,23 +58,37 @@ class Function:
         raise TypeError(f"{self.name} must define backward(self, dy, y, *inputs)")
 
     def __call__(self, *inputs):
+        recorded = mode.recording and self._prepare(inputs)
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
-        self._check_devices(inputs)
-        with np.errstate(all="ignore"):  # overflow is inf and 0/0 is NaN, without a word, as everywhere in this field
-            output = Tensor(self.forward(*arrays))
+        try:
+            with np.errstate(all="ignore"):  # overflow is inf and 0/0 is NaN, without a word, as in PyTorch
+                output = Tensor(self.forward(*arrays))
+        except TypeError:
+            self._check_devices(inputs)
+            raise
         if self.is_view and get_array_module(output.array).may_share_memory(output.array, arrays[0]):
             output._version_counter = inputs[0]._version_counter
-            output._view_of = (inputs[0], self.index)
-        if mode.recording and any(wants_grad(x) for x in inputs):
+            output._view_of = inputs[0], self.index, inputs[0].grad_fn
+        if recorded:
             self._record(inputs, output)
         return output
 
+    def _prepare(self, inputs):
+        """Whether an input requires grad; views whose base was changed find their place in the graph again."""
+        recorded = False
+        for x in inputs:
+            if isinstance(x, Tensor):
+                if x._view_of is not None and x._version:
+                    x.catch_up()
+                recorded = recorded or x._requires_grad
+        return recorded
+
     def _check_devices(self, inputs):
-        devices = {type(x.array): x.device for x in inputs if isinstance(x, Tensor)}
+        """Say it plainly if what failed was the mixture of two array libraries."""
+        devices = {str(x.device): None for x in inputs if isinstance(x, Tensor)}
         if len(devices) > 1:
             raise RuntimeError(
-                f"{self.name} expected all tensors on one device, got {' and '.join(map(str, devices.values()))}; "
-                "move them with .to(device)"
+                f"{self.name} expected all tensors on one device, got {' and '.join(devices)}; move them with .to(device)"
             )
 
     def _record(self, inputs, output):
@@ -153,11 +167,11 @@ class Outline:
     """All that is kept of an input whose values `backward` does not read."""
 
     __slots__ = ("device", "dtype", "ndim", "requires_grad", "shape")
-    _version = None
 
     def __init__(self, tensor):
-        self.shape, self.ndim, self.dtype, self.device = tensor.shape, tensor.ndim, tensor.dtype, tensor.device
-        self.requires_grad = tensor.requires_grad
+        array = tensor.array
+        self.shape, self.ndim, self.dtype, self.device = array.shape, array.ndim, array.dtype, device_of(array)
+        self.requires_grad = tensor._requires_grad
 
 
 def wants_grad(x):

@@ -1,11 +1,13 @@
 """Whether operations are recorded: a setting of each thread."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 
 
 class _Mode(threading.local):
-    recording = True
+    def __init__(self):
+        self.recording = True
+        self.before = []  # what it was outside of each `with` block that is open
 
 
 mode = _Mode()
@@ -14,16 +16,6 @@ mode = _Mode()
 def is_grad_enabled():
     """Whether operations are recorded in this thread."""
     return mode.recording
-
-
-@contextmanager
-def set_grad_enabled(enabled):
-    """Record operations, or do not, inside a ``with`` block or a decorated function. Each thread has its own mode."""
-    before, mode.recording = mode.recording, bool(enabled)
-    try:
-        yield
-    finally:
-        mode.recording = before
 
 
 def no_grad():
@@ -37,9 +29,46 @@ def no_grad():
     ...     print((x * 2).requires_grad)
     False
     """
-    return set_grad_enabled(False)
+    return _Recording(False)
 
 
 def enable_grad():
     """Record operations inside a ``with`` block or a decorated function."""
-    return set_grad_enabled(True)
+    return _Recording(True)
+
+
+class _Recording(ContextDecorator):
+    def __init__(self, enabled):
+        self.enabled = enabled
+
+    def __enter__(self):
+        mode.before.append(mode.recording)
+        mode.recording = self.enabled
+
+    def __exit__(self, *_):
+        mode.recording = mode.before.pop()
+
+
+class set_grad_enabled:
+    """Record operations, or do not, from now on, or to the end of a ``with`` block.
+
+    Parameters
+    ----------
+    enabled : bool
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> with mt.set_grad_enabled(False):
+    ...     mt.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, enabled):
+        self.before, mode.recording = mode.recording, bool(enabled)
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *_):
+        mode.recording = self.before

@@ -1,14 +1,16 @@
 """Differentiable operations, by family: each a `Function` and the function of the public interface that calls it."""
 
-from minitorch_cnn.ops.arithmetic import add, div, mul, neg, pow, remainder, sub
+from minitorch_cnn.ops.arithmetic import add, div, mul, neg, pow, sub
 from minitorch_cnn.ops.compare import (
     all,
     allclose,
     any,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
     eq,
     equal,
-    floor,
-    floor_divide,
     ge,
     gt,
     isfinite,
@@ -20,7 +22,6 @@ from minitorch_cnn.ops.compare import (
     logical_or,
     lt,
     ne,
-    sign,
 )
 from minitorch_cnn.ops.elementwise import (
     abs,
@@ -71,6 +72,7 @@ from minitorch_cnn.ops.shape import (
     unflatten,
     unsqueeze,
 )
+from minitorch_cnn.ops.steps import floor, floor_divide, remainder, sign
 from minitorch_cnn.ops.windows import Fold, Pad, Windows
 
 __all__ = [
@@ -87,6 +89,10 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
     "broadcast_to",
     "cat",
     "clamp",

@@ -1,9 +1,11 @@
 """Sums, products and powers, element by element."""
 
 from minitorch_cnn.autograd import Function, wants_grad
-from minitorch_cnn.ops.compare import floor_divide
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.dtypes import bool_
 from minitorch_cnn.ops.elementwise import log, where
-from minitorch_cnn.ops.operands import operand_like, promoted
+from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted
+from minitorch_cnn.ops.steps import FloorDivide, TruncDivide
 from minitorch_cnn.tensor import Tensor
 
 
@@ -58,18 +60,21 @@ class Neg(Function):
 
 
 class Pow(Function):
-    """y = a^b;  da = dy b a^(b-1),  db = dy y log a;  0^0 is a constant."""
+    """y = a^b;  da = dy b a^(b-1), but 0 where b = 0;  db = dy y log a, but 0 where a = 0 and b >= 0."""
 
     def forward(self, a, b):
-        return a**b
+        if a.dtype.kind == "f":
+            return a**b
+        xp = get_array_module(a)
+        return xp.where((b < 0) & (xp.absolute(a) != 1), 0, a ** xp.absolute(b))  # 1/2 is 0 as a whole number
 
     def backward(self, dy, y, a, b):
         da = db = None
         if wants_grad(a):
-            nonzero = where(b == 0, 1.0, b) if isinstance(b, Tensor) else b or 1.0
-            da = dy * (b * pow(a, nonzero - 1))
+            da = dy * (b * pow(a, b - 1)) if isinstance(b, Tensor) or b else dy * 0
+            da = where(b == 0, 0.0, da) if isinstance(b, Tensor) else da
         if wants_grad(b):
-            db = dy * (y * log(where((a == 0) & (b >= 0), 1.0, a)))
+            db = dy * where((a == 0) & (b >= 0), 0.0, y * log(a))
         return da, db
 
 
@@ -79,8 +84,11 @@ def add(input, other, *, alpha=1):
 
 
 def sub(input, other, *, alpha=1):
-    """``input - alpha * other``, broadcast."""
-    return Sub()(*promoted(input, other if alpha == 1 else mul(other, alpha)))
+    """``input - alpha * other``, broadcast; booleans cannot be subtracted."""
+    a, b = promoted(input, other if alpha == 1 else mul(other, alpha))
+    if (a if isinstance(a, Tensor) else b).dtype == bool_:
+        raise RuntimeError("subtraction of two bool tensors is not supported: use ^ or logical_not, or convert them")
+    return Sub()(a, b)
 
 
 def mul(input, other):
@@ -88,22 +96,38 @@ def mul(input, other):
     return Mul()(*promoted(input, other))
 
 
-def div(input, other):
-    """``input / other``, broadcast; of integers in float32."""
-    return Div()(*promoted(input, other, floating=True))
+def div(input, other, *, rounding_mode=None):
+    """``input / other``, broadcast; of integers in float32.
+
+    Parameters
+    ----------
+    input, other : Tensor or number
+    rounding_mode : {None, "trunc", "floor"}
+        Round the quotient towards zero, or down; of integers, it is an integer then.
+    """
+    if rounding_mode not in (None, "trunc", "floor"):
+        raise RuntimeError(f"div expected rounding_mode to be None, 'trunc' or 'floor', got {rounding_mode!r}")
+    function = {None: Div, "trunc": TruncDivide, "floor": FloorDivide}[rounding_mode]
+    return function()(*promoted(input, other, floating=rounding_mode is None))
 
 
 def neg(input):
-    """``-input``."""
+    """``-input``; of booleans there is none."""
+    if input.dtype == bool_:
+        raise RuntimeError("negation, the `-` operator, of a bool tensor is not supported: use ~ or logical_not")
     return Neg()(input)
 
 
 def pow(input, exponent):
-    """``input ** exponent``, broadcast."""
+    """``input ** exponent``, broadcast.
+
+    Raises
+    ------
+    RuntimeError
+        If `input` holds integers and `exponent` is a negative integer.
+    """
+    need_tensor("pow", input, exponent)
     a, b = promoted(input, exponent)
+    if isinstance(b, int) and b < 0:
+        raise RuntimeError(f"integers to negative integer powers are not allowed, got exponent {b}; use .float()")
     return Pow()(a if isinstance(a, Tensor) else operand_like(a, b), b)
-
-
-def remainder(input, other):
-    """``input - other * floor(input / other)``: the sign is that of `other`."""
-    return sub(input, mul(floor_divide(input, other), other))

@@ -1,16 +1,16 @@
-"""Questions about elements: comparisons, logic, signs. Their answers have no gradient."""
-
-import numpy as np
+"""Questions about elements: comparisons and logic. Their answers have no gradient."""
 
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.ops.operands import promoted
+from minitorch_cnn.dtypes import is_floating
+from minitorch_cnn.ops.operands import need_tensor, promoted
 from minitorch_cnn.tensor import Tensor
 
 
 def _compare(name, input, other):
+    """One of the array library's functions of two arrays; the second may be a number."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: expected a Tensor first, got {input!r}; a number can only come second")
     a, b = (x.array if isinstance(x, Tensor) else x for x in promoted(input, other))
-    if isinstance(a, (bool, int, float)):
-        a, b, name = b, a, {"less": "greater", "less_equal": "greater_equal"}.get(name, name)
     return Tensor(getattr(get_array_module(a), name)(a, b))
 
 
@@ -36,17 +36,20 @@ def le(input, other):
 
 def gt(input, other):
     """Where ``input > other``."""
-    return lt(other, input)
+    return _compare("greater", input, other)
 
 
 def ge(input, other):
     """Where ``input >= other``."""
-    return le(other, input)
+    return _compare("greater_equal", input, other)
 
 
 def _map(name, *inputs):
-    arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
-    return Tensor(getattr(get_array_module(arrays[0]), name)(*arrays))
+    """One of the array library's functions of arrays, as they are."""
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name} expected a Tensor, got {x!r} of type {type(x).__name__}; make one with tensor()")
+    return Tensor(getattr(get_array_module(inputs[0].array), name)(*(x.array for x in inputs)))
 
 
 def logical_and(input, other):
@@ -79,21 +82,33 @@ def isfinite(input):
     return _map("isfinite", input)
 
 
-def sign(input):
-    """-1, 0 or 1 by the sign of each element."""
-    return _map("sign", input)
+def bitwise_and(input, other):
+    """``input & other``, bit by bit: of booleans, where both are true."""
+    return _bitwise("bitwise_and", input, other)
 
 
-def floor(input):
-    """The largest integer not above each element."""
-    return _map("floor", input)
+def bitwise_or(input, other):
+    """``input | other``, bit by bit: of booleans, where at least one is true."""
+    return _bitwise("bitwise_or", input, other)
 
 
-def floor_divide(input, other):
-    """``floor(input / other)``."""
-    a, b = (x.array if isinstance(x, Tensor) else x for x in promoted(input, other))
-    with np.errstate(all="ignore"):
-        return Tensor(a // b)
+def bitwise_xor(input, other):
+    """``input ^ other``, bit by bit: of booleans, where one is true and the other is not."""
+    return _bitwise("bitwise_xor", input, other)
+
+
+def bitwise_not(input):
+    """``~input``, bit by bit: of booleans, where the element is false."""
+    return _bitwise("bitwise_not", input)
+
+
+def _bitwise(name, *inputs):
+    need_tensor(name, *inputs)
+    arrays = [x.array if isinstance(x, Tensor) else x for x in promoted(*inputs)]
+    array = next(x for x in arrays if hasattr(x, "dtype"))
+    if is_floating(array.dtype):
+        raise RuntimeError(f"{name} is for integers and booleans, got {array.dtype}; compare the numbers first")
+    return Tensor(getattr(get_array_module(array), name)(*arrays))
 
 
 def any(input, dim=None, keepdim=False):

@@ -5,8 +5,8 @@ from math import inf
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import bool_
-from minitorch_cnn.ops.compare import sign
 from minitorch_cnn.ops.operands import floating, operand_like, promoted
+from minitorch_cnn.ops.steps import sign
 from minitorch_cnn.tensor import Tensor
 
 
@@ -85,17 +85,19 @@ class Relu(Function):
 
 
 class Clamp(Function):
-    """y = min(max(x, low), high);  dx = dy where low <= x <= high, else 0."""
+    """y = min(max(x, low), high);  dx = dy where low <= x <= high;  dlow, dhigh = dy where y is theirs."""
 
-    def __init__(self, low, high):
-        self.low, self.high = low, high
+    def forward(self, x, low, high):
+        xp = get_array_module(x)
+        y = x if low is None else xp.maximum(x, low)
+        return y if high is None else xp.minimum(y, high)
 
-    def forward(self, x):
-        return get_array_module(x).clip(x, self.low, self.high)
-
-    def backward(self, dy, _y, x):
-        outside = (x < (-inf if self.low is None else self.low)) | (x > (inf if self.high is None else self.high))
-        return (where(outside, 0.0, dy),)
+    def backward(self, dy, _y, x, low, high):
+        low, high = -inf if low is None else low, inf if high is None else high
+        dx = where((x >= low) & (x <= high), dy, 0.0) if wants_grad(x) else None
+        dlow = where((x < low) & (low < high), dy, 0.0) if wants_grad(low) else None
+        dhigh = where((x > high) | (high < low), dy, 0.0) if wants_grad(high) else None
+        return dx, dlow, dhigh
 
 
 def exp(input):
@@ -139,22 +141,23 @@ def clamp(input, min=None, max=None):
     Parameters
     ----------
     input : Tensor
-    min, max : number or Tensor, optional
+    min, max : both numbers or both Tensors, optional
         At least one; if ``min > max``, the result is `max`.
 
     Raises
     ------
-    ValueError
+    RuntimeError
         If neither bound is given.
+    TypeError
+        If one is a number and the other a Tensor.
     """
-    if min is None and max is None:
-        raise ValueError("clamp: at least one of min and max must be given")
-    if isinstance(min, Tensor) or isinstance(max, Tensor):
-        input = input if min is None else maximum(input, min)
-        return input if max is None else minimum(input, max)
-    if isinstance(min, float) or isinstance(max, float):
-        input = floating(input)
-    return Clamp(min, max)(input)
+    bounds = [bound for bound in (min, max) if bound is not None]
+    if not bounds:
+        raise RuntimeError("clamp: at least one of min and max must be given")
+    if len({isinstance(bound, Tensor) for bound in bounds}) > 1:
+        raise TypeError("clamp expected min and max to be both numbers or both Tensors, got one of each")
+    input, *bounds = promoted(input, *bounds)
+    return Clamp()(input, *(None if bound is None else bounds.pop(0) for bound in (min, max)))
 
 
 # --- functions of two elements ---------------------------------------------------------------------------
@@ -182,18 +185,32 @@ class Maximum(Function):
         return get_array_module(a).maximum(a, b)
 
     def backward(self, dy, _y, a, b):
-        half = where(a == b, dy / 2, 0.0)
-        return where(a > b, dy, half), where(b > a, dy, half)
+        shared = where(a == b, dy / 2, dy)
+        return where(a < b, 0.0, shared), where(a > b, 0.0, shared)
 
 
-def where(condition, input, other):
+class Minimum(Function):
+    """y = min(a, b);  dy goes to the smaller, by halves to equals."""
+
+    def forward(self, a, b):
+        return get_array_module(a).minimum(a, b)
+
+    def backward(self, dy, _y, a, b):
+        shared = where(a == b, dy / 2, dy)
+        return where(a > b, 0.0, shared), where(a < b, 0.0, shared)
+
+
+def where(condition, input=None, other=None):
     """`input` where the condition holds, else `other`; all three broadcast.
 
     Parameters
     ----------
     condition : Tensor of bool
-    input, other : Tensor or number
+    input, other : Tensor or number, optional
+        Without them, the result is where the condition holds: a tuple with one tensor of indices for each dimension.
     """
+    if input is None and other is None:
+        return tuple(map(Tensor, get_array_module(condition.array).nonzero(condition.array)))
     if condition.dtype != bool_:
         raise RuntimeError(f"where expected a condition of bool, got {condition.dtype}; write condition != 0")
     a, b = promoted(input, other)
@@ -202,10 +219,16 @@ def where(condition, input, other):
 
 def maximum(input, other):
     """The larger of two elements; equal ones share the gradient by halves."""
-    a, b = promoted(input, other)
-    return Maximum()(a, operand_like(b, a) if not isinstance(b, Tensor) else b)
+    return Maximum()(*_tensors("maximum", input, other))
 
 
 def minimum(input, other):
     """The smaller of two elements; equal ones share the gradient by halves."""
-    return -maximum(-input, -other)
+    return Minimum()(*_tensors("minimum", input, other))
+
+
+def _tensors(name, input, other):
+    for x in (input, other):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name} expected two Tensors, got {x!r}; clamp takes a number")
+    return promoted(input, other)

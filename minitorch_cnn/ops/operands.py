@@ -16,6 +16,18 @@ def is_operand(value):
     return isinstance(value, (Tensor, numbers.Number, np.bool_))
 
 
+def need_tensor(name, *operands):
+    """Refuse an operation on numbers alone.
+
+    Raises
+    ------
+    TypeError
+        If no operand is a Tensor.
+    """
+    if not any(isinstance(x, Tensor) for x in operands):
+        raise TypeError(f"{name} expected a Tensor, got {' and '.join(map(repr, operands))}; make one with tensor()")
+
+
 def _ranked(value):
     """The type of an operand, and its rank in type promotion."""
     if isinstance(value, Tensor):
@@ -37,12 +49,19 @@ def promoted(*operands, floating=False):
     list of Tensor or number
         A number stays a number, and so is no constant to copy to a GPU.
     """
-    dtype = promote([_ranked(x) for x in operands])
+    dtype = _common_dtype(operands) or promote([_ranked(x) for x in operands])
     if floating and not is_floating(dtype):
         dtype = dtypes.float32
     if not any(isinstance(x, Tensor) for x in operands):
         return [Tensor(np.asarray(x, dtype)) for x in operands]
     return [convert(x, x.device, dtype) if isinstance(x, Tensor) else dtype.type(x).item() for x in operands]
+
+
+def _common_dtype(operands):
+    """The floating-point type of all the tensors, if they have but one: no number can change that."""
+    dtypes = {x.array.dtype for x in operands if isinstance(x, Tensor)}
+    common = dtypes.pop() if len(dtypes) == 1 else None
+    return common if common is not None and is_floating(common) and all(map(is_operand, operands)) else None
 
 
 def floating(x):

@@ -1,0 +1,77 @@
+"""Functions that are constant but for their steps: signs, rounding, division to whole numbers."""
+
+from minitorch_cnn.autograd import Function, wants_grad
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.ops.operands import need_tensor, promoted
+from minitorch_cnn.tensor import Tensor
+
+
+class Step(Function):
+    """y = a function that is constant but for its steps;  dx = 0."""
+
+    def backward(self, dy, _y, *_xs):
+        zero = Tensor(get_array_module(dy.array).zeros_like(dy.array))
+        return (zero,) * len(_xs)
+
+
+class Sign(Step):
+    """y = -1, 0 or 1, by the sign of x;  dx = 0."""
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        return xp.where(x > 0, 1, xp.where(x < 0, -1, 0)).astype(x.dtype)  # xp.sign would keep NaN, PyTorch's does not
+
+
+class Floor(Step):
+    """y = ⌊x⌋;  dx = 0."""
+
+    def forward(self, x):
+        return get_array_module(x).floor(x)
+
+
+class FloorDivide(Step):
+    """y = ⌊a / b⌋;  da = db = 0."""
+
+    def forward(self, a, b):
+        return a // b
+
+
+class TruncDivide(Step):
+    """y = a / b without what follows the point;  da = db = 0."""
+
+    def forward(self, a, b):
+        y = a // b
+        if y.dtype.kind == "f":
+            return get_array_module(y).trunc(a / b)
+        return y + ((y < 0) & (y * b != a))
+
+
+class Remainder(Function):
+    """y = a - b ⌊a / b⌋;  da = dy,  db = -dy ⌊a / b⌋."""
+
+    def forward(self, a, b):
+        return a % b
+
+    def backward(self, dy, _y, a, b):
+        return dy, -dy * floor_divide(a, b) if wants_grad(b) else None
+
+
+def sign(input):
+    """-1, 0 or 1 by the sign of each element."""
+    return Sign()(input)
+
+
+def floor(input):
+    """The largest whole number not above each element."""
+    return Floor()(input) if input.is_floating_point() else input.clone()
+
+
+def floor_divide(input, other):
+    """``floor(input / other)``, in the type of the operands."""
+    return FloorDivide()(*promoted(input, other))
+
+
+def remainder(input, other):
+    """``input - other * floor(input / other)``: the sign is that of `other`."""
+    need_tensor("remainder", input, other)
+    return Remainder()(*promoted(input, other))
