@@ -1,0 +1,64 @@
+"""Errors that name the layer: where in a network it went wrong, and the shapes on the way there.
+
+While a module runs, the layers that it calls are listed with the shapes of their outputs. This costs about a
+microsecond per layer; the list is thrown away unless an error needs it.
+"""
+
+import threading
+
+EXPLAINED = (ValueError, TypeError, RuntimeError, IndexError)
+LONGEST = 30  # lines of shapes; of a deeper network, the last ones are shown
+
+
+class Trail(threading.local):
+    """The list that the running module collects its layers in: ``(layer, shape of its output)``."""
+
+    inside = None  # None while no module is running
+
+
+trail = Trail()
+
+
+def shape_of(value):
+    """The shape of a tensor; the name of its type, of anything else."""
+    return getattr(value, "shape", type(value).__name__)
+
+
+def explain(error, model, inside, inputs):
+    """Append to an error's text which layer of a model failed, and how the shapes came about.
+
+    Parameters
+    ----------
+    error : Exception
+        Its attribute ``layer`` is the innermost module that was running. Changed in place, so that its type and
+        its traceback stay. An error whose arguments are not one text keeps them, and gets a note instead where
+        Python has notes (3.11).
+    model : Module
+        The outermost module.
+    inside : list of (Module, tuple or str)
+        The layers that have returned, and their outputs' shapes.
+    inputs : sequence
+        What the model was called with.
+    """
+    names = {id(module): name for name, module in model.named_modules()}
+    lines = [_whereabouts(error.layer, names, model)]
+    if inside:
+        lines.append("the shapes up to there:")
+        lines.append("  input " + ", ".join(str(shape_of(value)) for value in inputs))
+        if len(inside) > LONGEST:
+            lines.append(f"  ... {len(inside) - LONGEST} layers ...")
+        lines += [
+            f"  {names.get(id(layer), '?')} {type(layer).__name__} -> {shape}" for layer, shape in inside[-LONGEST:]
+        ]
+    text = "\n".join(lines)
+    if len(error.args) == 1 and isinstance(error.args[0], str):
+        error.args = (f"{error.args[0]}\n{text}",)
+    elif hasattr(error, "add_note"):
+        error.add_note(text)
+
+
+def _whereabouts(layer, names, model):
+    described = f"{type(layer).__name__}(...)" if layer._modules else repr(layer)
+    if layer is model:
+        return f"in {described}"
+    return f'in layer "{names.get(id(layer), "?")}": {described} of {type(model).__name__}'

@@ -1,0 +1,70 @@
+"""Activation functions."""
+
+import warnings
+
+from minitorch_cnn import ops
+
+
+def sigmoid(input):
+    """1 / (1 + e⁻ˣ), element by element; exact for numbers as large as they come."""
+    return ops.sigmoid(input)
+
+
+def tanh(input):
+    """The hyperbolic tangent, element by element."""
+    return ops.tanh(input)
+
+
+def relu(input, inplace=False):
+    """max(x, 0), element by element.
+
+    Parameters
+    ----------
+    input : Tensor
+    inplace : bool
+        Whether to write the result into `input`.
+    """
+    return input._update(ops.relu) if inplace else ops.relu(input)
+
+
+def softmax(input, dim=None, dtype=None):
+    """exp(x) / Σ exp(x) along a dimension: positive numbers that sum to one.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int
+        The dimension along which the numbers sum to one. Leaving it out is deprecated, as in PyTorch.
+    dtype : dtype, optional
+        The type to compute in, by default that of `input`.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> softmax(mt.tensor([10000.0, 10000.0]), dim=0).tolist()
+    [0.5, 0.5]
+    """
+    dim = _implicit_dim("softmax", input.ndim) if dim is None else dim
+    return ops.softmax(input if dtype is None else input.to(dtype), dim)
+
+
+def log_softmax(input, dim=None, dtype=None):
+    """The logarithm of `softmax`, which is exact where that one has underflown to zero.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int
+    dtype : dtype, optional
+        The type to compute in, by default that of `input`.
+    """
+    dim = _implicit_dim("log_softmax", input.ndim) if dim is None else dim
+    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)
+
+
+def _implicit_dim(name, ndim):
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=3,
+    )
+    return 0 if ndim in (0, 1, 3) else 1

@@ -1,0 +1,35 @@
+"""Dropout."""
+
+from minitorch_cnn.creation import rand_like
+
+
+def dropout(input, p=0.5, training=True, inplace=False):
+    """Zero each element with probability p and scale the others by 1 / (1 - p), so that the mean stays.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : float
+        From 0 to 1.
+    training : bool
+        False: nothing is done.
+    inplace : bool
+        Whether to write the result into `input`.
+
+    References
+    ----------
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> set(dropout(mt.ones(100), p=0.5).tolist()) == {0.0, 2.0}
+    True
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0:
+        return input
+    kept = (rand_like(input, requires_grad=False) >= p).to(input.dtype)
+    factor = kept * (1 / (1 - p) if p < 1 else 0.0)
+    return input.mul_(factor) if inplace else input * factor

@@ -1,0 +1,51 @@
+"""The linear map."""
+
+from minitorch_cnn.tensor import Tensor
+
+
+def linear(input, weight, bias=None):
+    """Y = x Wᵀ + b: every output is a weighted sum of all inputs.
+
+    Parameters
+    ----------
+    input : Tensor
+        (…, in_features)
+    weight : Tensor
+        (out_features, in_features), or (in_features,) for a single output.
+    bias : Tensor, optional
+        (out_features,)
+
+    Returns
+    -------
+    Tensor
+        (…, out_features)
+
+    Raises
+    ------
+    TypeError
+        If `input` is not a tensor.
+    RuntimeError
+        If the last dimension or the type of `input` is not that of `weight`.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> linear(mt.ones(4, 3), mt.ones(2, 3)).tolist()
+    [[3.0, 3.0], [3.0, 3.0], [3.0, 3.0], [3.0, 3.0]]
+    """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"Linear expects a Tensor, got {type(input).__name__}; make one first: tensor(data)")
+    expected = weight.shape[-1]
+    if input.ndim == 0 or input.shape[-1] != expected:
+        came = input.shape[-1] if input.ndim else "none"
+        raise RuntimeError(
+            f"Linear expects {expected} input features, {came} came (input shape {input.shape}). "
+            f"Change in_features to {came}, or the layer before that made this shape"
+        )
+    if input.dtype != weight.dtype:
+        raise RuntimeError(
+            f"Linear expects an input of the type of its weight, {weight.dtype}, got {input.dtype}; "
+            f"convert it: input.to(weight.dtype)"
+        )
+    output = input @ weight.T  # (…, out_features)
+    return output if bias is None else output + bias

@@ -1,0 +1,81 @@
+"""Batch normalisation."""
+
+from minitorch_cnn.autograd import no_grad
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    """Bring every channel to mean 0 and variance 1, then scale and shift it: y = (x - μ) / √(σ² + ε) · w + b.
+
+    Parameters
+    ----------
+    input : Tensor
+        (N, C, …)
+    running_mean, running_var : Tensor or None
+        (C,): averages over the batches seen. In training, they are moved towards this batch, the variance by its
+        unbiased estimate.
+    weight, bias : Tensor, optional
+        (C,)
+    training : bool
+        Whether μ and σ² are those of this batch, or the running averages.
+    momentum : float
+        How far the running averages move: new = (1 - momentum) · old + momentum · batch.
+    eps : float
+        Keeps the denominator from zero.
+
+    Returns
+    -------
+    Tensor
+        (N, C, …)
+
+    Raises
+    ------
+    ValueError
+        If there is only one value per channel in training: its variance would be 0.
+    RuntimeError
+        If `input` has another number of channels than the statistics.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+    Shift", 2015.
+    """
+    c = input.shape[1]
+    for name, tensor in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight)):
+        if tensor is not None and tensor.shape != (c,):
+            raise RuntimeError(
+                f"batch_norm expects {tensor.numel()} channels, as {name} has, {c} came (input shape {input.shape})"
+            )
+    per_channel = (1, c) + (1,) * (input.ndim - 2)
+    if training:
+        mean, var, count = _batch_statistics(input)
+        if running_mean is not None:
+            with no_grad():
+                _move(running_mean, mean.reshape(c), momentum)
+                _move(running_var, var.reshape(c) * (count / (count - 1)), momentum)
+    elif running_mean is None or running_var is None:
+        raise ValueError("batch_norm needs running_mean and running_var when training is False")
+    else:
+        mean, var = running_mean.reshape(per_channel), running_var.reshape(per_channel)
+    scale = 1 / (var + eps).sqrt()  # (1, C, 1, …)
+    if weight is not None:
+        scale = scale * weight.reshape(per_channel)
+    output = (input - mean) * scale  # (N, C, …)
+    return output if bias is None else output + bias.reshape(per_channel)
+
+
+def _batch_statistics(input):
+    """Mean and (biased) variance of every channel, (1, C, 1, …), and over how many values each goes."""
+    count = input.numel() // max(input.shape[1], 1)
+    if count <= 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}: use a larger batch, "
+            "or switch to evaluation with eval()"
+        )
+    dims = (0, *range(2, input.ndim))
+    mean = input.mean(dims, keepdim=True)  # (1, C, 1, …)
+    centred = input - mean  # (N, C, …)
+    return mean, (centred * centred).mean(dims, keepdim=True), count
+
+
+def _move(average, value, momentum):
+    average.mul_(1 - momentum).add_(value * momentum)

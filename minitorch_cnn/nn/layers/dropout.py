@@ -1,0 +1,37 @@
+"""Dropout."""
+
+from minitorch_cnn.nn import functional as F
+from minitorch_cnn.nn.module import Module
+
+
+class Dropout(Module):
+    """In training, zero each element with probability p and scale the others by 1 / (1 - p); else do nothing.
+
+    Parameters
+    ----------
+    p : float
+        From 0 to 1.
+    inplace : bool
+        Whether to write the result into the input.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> Dropout(0.5).eval()(mt.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    shardable = False
+
+    def __init__(self, p=0.5, inplace=False):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input):
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self):
+        return f"p={self.p}, inplace={self.inplace}"

@@ -1,0 +1,85 @@
+"""Loss functions as layers."""
+
+from minitorch_cnn.nn import functional as F
+from minitorch_cnn.nn.module import Module
+
+
+class CrossEntropyLoss(Module):
+    """The cross-entropy of logits and labels: how surprised the network is by the truth, in nats.
+
+    Parameters
+    ----------
+    weight : Tensor, optional
+        (C,): a factor for each class.
+    ignore_index : int
+        A label to leave out.
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float
+        From 0 to 1: this part of the truth is spread evenly over all classes.
+
+    See Also
+    --------
+    minitorch_cnn.nn.functional.cross_entropy : shapes and errors.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> loss = CrossEntropyLoss()(mt.zeros(4, 10), mt.tensor([0, 3, 9, 9]))
+    >>> f"{loss:.4f}"  # log(10): all of ten classes are equally likely
+    '2.3026'
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input, target):
+        return F.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+class NLLLoss(Module):
+    """The negative log-likelihood: minus the log-probability of each label. Put it after `LogSoftmax`.
+
+    Parameters
+    ----------
+    weight : Tensor, optional
+        (C,): a factor for each class.
+    ignore_index : int
+        A label to leave out.
+    reduction : {"mean", "sum", "none"}
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+
+    def forward(self, input, target):
+        return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+class MSELoss(Module):
+    """The squared difference of prediction and target.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+    """
+
+    def __init__(self, *, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input, target):
+        return F.mse_loss(input, target, reduction=self.reduction)

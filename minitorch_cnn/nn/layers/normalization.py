@@ -1,0 +1,118 @@
+"""Batch normalisation."""
+
+from minitorch_cnn.creation import empty, ones, zeros
+from minitorch_cnn.dtypes import int64
+from minitorch_cnn.nn import functional as F
+from minitorch_cnn.nn import init
+from minitorch_cnn.nn.module import Module
+from minitorch_cnn.nn.parameter import Parameter
+
+
+class _BatchNorm(Module):
+    shardable = False
+    ndims = ()  # how many dimensions an input may have
+    accepts = ""
+
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        place = {"device": device, "dtype": dtype}
+        self.weight = Parameter(empty(num_features, **place)) if affine else None
+        self.bias = Parameter(empty(num_features, **place)) if affine and bias else None
+        self.register_buffer("running_mean", zeros(num_features, **place) if track_running_stats else None)
+        self.register_buffer("running_var", ones(num_features, **place) if track_running_stats else None)
+        batches = zeros((), dtype=int64, device=device) if track_running_stats else None
+        self.register_buffer("num_batches_tracked", batches)
+        self.reset_parameters()
+
+    def reset_running_stats(self):
+        """Forget the batches seen: mean 0 and variance 1."""
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self):
+        """Set the weight to 1, the bias to 0, and forget the batches seen."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input):
+        if input.ndim not in self.ndims:
+            raise ValueError(f"expected {self.accepts} input (got {input.ndim}D input of shape {input.shape})")
+        momentum = self.momentum
+        if self.training and self.track_running_stats:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:  # the plain mean over all batches seen
+                momentum = 1 / int(self.num_batches_tracked)
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            0.0 if momentum is None else momentum,
+            self.eps,
+        )
+
+    def extra_repr(self):
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalise every channel to mean 0 and variance 1, then scale and shift it. (N, C, H, W) → the same.
+
+    In training by the statistics of the batch, in evaluation by their running averages.
+
+    Parameters
+    ----------
+    num_features : int
+        C.
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        How far a running average moves towards a new batch; None: the plain mean over all batches.
+    affine : bool
+        Whether there are a weight and a bias, to be learned.
+    track_running_stats : bool
+        Whether there are running averages; without, evaluation too uses the batch.
+    device, dtype
+        Of the parameters and averages.
+    bias : bool
+        Whether an affine layer has a bias.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+    Shift", 2015.
+    """
+
+    ndims, accepts = (4,), "4D (N, C, H, W)"
+
+
+class BatchNorm1d(_BatchNorm):
+    """`BatchNorm2d` for inputs of (N, C) or (N, C, L)."""
+
+    ndims, accepts = (2, 3), "2D (N, C) or 3D (N, C, L)"

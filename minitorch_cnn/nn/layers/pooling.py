@@ -1,0 +1,127 @@
+"""Pooling layers: the mean or the largest entry of every window."""
+
+from minitorch_cnn.nn import functional as F
+from minitorch_cnn.nn.module import Module
+
+
+class AvgPool2d(Module):
+    """The mean of every window. (N, C, H, W) → (N, C, OH, OW), or both without N.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        The step from window to window; by default `kernel_size`.
+    padding : int or (int, int)
+        Zeros on each side.
+    ceil_mode : bool
+        Whether a last window that sticks out counts.
+    count_include_pad : bool
+        Whether the zeros of the padding count in the mean.
+    divisor_override : int, optional
+        Divide by this, not by the size of the window.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> AvgPool2d(2)(mt.arange(4.0).reshape(1, 2, 2)).tolist()
+    [[[1.5]]]
+    """
+
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+    ):
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, input):
+        return F.avg_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+    def extra_repr(self):
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxPool2d(Module):
+    """The largest entry of every window. (N, C, H, W) → (N, C, OH, OW), or both without N.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        The step from window to window; by default `kernel_size`.
+    padding : int or (int, int)
+        On each side, of -∞: padding is never the largest.
+    dilation : int or (int, int)
+        The step inside a window.
+    return_indices : bool
+        Whether to return also where in its (H, W) plane each largest entry was found.
+    ceil_mode : bool
+        Whether a last window that sticks out counts.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> MaxPool2d(2)(mt.arange(4.0).reshape(1, 2, 2)).tolist()
+    [[[3.0]]]
+    """
+
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.dilation = dilation
+        self.return_indices = return_indices
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input):
+        return F.max_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
+        )
+
+    def extra_repr(self):
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class AdaptiveAvgPool2d(Module):
+    """Means of windows chosen so that the output has a given size. (N, C, H, W) → (N, C, OH, OW).
+
+    Parameters
+    ----------
+    output_size : int, None or (int or None, int or None)
+        OH and OW; None keeps the input's.
+    """
+
+    def __init__(self, output_size):
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input):
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+    def extra_repr(self):
+        return f"output_size={self.output_size}"

@@ -1,0 +1,186 @@
+"""Module: a piece of a network that knows its parameters, its parts and its mode."""
+
+from minitorch_cnn.nn import state
+from minitorch_cnn.nn.explain import EXPLAINED, explain, shape_of, trail
+from minitorch_cnn.nn.registry import Registry
+
+
+class Module(Registry):
+    """The base class of layers and networks.
+
+    Assign parameters and other modules to attributes in ``__init__``, after ``super().__init__()``, and write
+    ``forward``. Names and behaviour are those of ``torch.nn.Module``.
+
+    Attributes
+    ----------
+    training : bool
+        True after construction and `train`, False after `eval`. Dropout and batch normalisation look at it.
+    shardable : bool
+        Whether in training, too, each example's output depends on that example and the parameters alone, so that a
+        batch can be computed in parts. A class that looks at the whole batch, or draws random numbers, sets it False.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> from minitorch_cnn import nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = nn.Parameter(mt.tensor(3.0))
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> Scale()(mt.tensor([1.0, 2.0])).tolist()
+    [3.0, 6.0]
+    >>> [name for name, _ in Scale().named_parameters()]
+    ['factor']
+    """
+
+    shardable = True
+
+    def __init__(self):
+        super().__init__()
+        self.training = True
+
+    def __call__(self, *args, **kwargs):
+        outside, trail.inside = trail.inside, []
+        inside = trail.inside
+        try:
+            output = self.forward(*args, **kwargs)
+        except EXPLAINED as error:
+            if not hasattr(error, "layer"):
+                error.layer = self
+            if outside is None:
+                explain(error, self, inside, (*args, *kwargs.values()))
+            else:
+                outside.extend(inside)
+            raise
+        finally:
+            trail.inside = outside
+        if outside is not None:
+            outside.extend(inside or [(self, shape_of(output))])
+        return output
+
+    def forward(self, *args):
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    # --- modes, devices, types ---------------------------------------------------------------------------
+
+    def apply(self, fn):
+        """Call ``fn(module)`` on every part, innermost first, and on this module. Returns this module."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode=True):
+        """Switch to training (or, with False, to evaluation), with everything inside. Returns this module."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"training mode is expected to be boolean, got {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self):
+        """Switch to evaluation: the same as ``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad=True):
+        """Let every parameter be learned, or freeze it. Returns this module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients of every parameter."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = parameter.grad.detach().zero_()
+
+    def to(self, *args, **kwargs):
+        """Move to a device, change the floating-point type, or both. Returns this module.
+
+        Parameters are converted in place: an optimizer that was made before keeps working.
+
+        Examples
+        --------
+        >>> import minitorch_cnn as mt
+        >>> from minitorch_cnn import nn
+        >>> nn.Linear(2, 1).to("cpu", mt.float64).weight.dtype
+        dtype('float64')
+        """
+        device, dtype = state.destination(*args, **kwargs)
+        for tensor in [*self.parameters(), *self.buffers()]:
+            state.convert_(tensor, device, dtype)
+        return self
+
+    def float(self):
+        """Make every floating-point parameter and buffer float32."""
+        return self.to("float32")
+
+    def double(self):
+        """Make every floating-point parameter and buffer float64, as numerical gradient checks need."""
+        return self.to("float64")
+
+    def cuda(self):
+        """Move to the GPU."""
+        return self.to("cuda")
+
+    def cpu(self):
+        """Move to the CPU."""
+        return self.to("cpu")
+
+    # --- state -------------------------------------------------------------------------------------------
+
+    def state_dict(self, *, prefix="", keep_vars=False):
+        """Every parameter and persistent buffer by its path; the tensors share their memory with the module.
+
+        Parameters
+        ----------
+        prefix : str
+            Put before every path.
+        keep_vars : bool
+            Whether to return the parameters themselves, not detached tensors.
+
+        Returns
+        -------
+        dict of str to Tensor
+        """
+        return state.collect(self, prefix, keep_vars)
+
+    def load_state_dict(self, state_dict, strict=True):
+        """Copy tensors from a `state_dict` into the parameters and buffers of the same path.
+
+        Parameters
+        ----------
+        state_dict : dict of str to Tensor, numpy.ndarray or torch.Tensor
+            Values are converted to the type and device of what they are copied into.
+        strict : bool
+            Whether the paths have to agree exactly.
+
+        Returns
+        -------
+        IncompatibleKeys
+            ``missing_keys`` and ``unexpected_keys``.
+
+        Raises
+        ------
+        RuntimeError
+            With all that does not fit. In this case nothing has been changed.
+        """
+        return state.load_(self, state_dict, strict)
+
+    # --- text --------------------------------------------------------------------------------------------
+
+    def extra_repr(self):
+        """What stands between the brackets of the layer's repr."""
+        return ""
+
+    def __repr__(self):
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        lines += [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
+        if not self._modules and len(lines) <= 1:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"

@@ -1,0 +1,104 @@
+"""What a module saves, loads and moves: its parameters and persistent buffers by path."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from minitorch_cnn import backend, dtypes
+from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.tensor import Tensor
+
+
+class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
+    """The paths that only the module had, and those that only the loaded state had."""
+
+    def __repr__(self):
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
+
+
+def collect(module, prefix, keep_vars):
+    """See `Module.state_dict`."""
+    return {prefix + path: tensor if keep_vars else tensor.detach() for path, tensor in _tensors(module)}
+
+
+def load_(module, state_dict, strict):
+    """See `Module.load_state_dict`."""
+    if not hasattr(state_dict, "items"):
+        raise TypeError(f"expected state_dict to be dict-like, got {type(state_dict).__name__}")
+    targets = dict(_tensors(module))
+    missing = [path for path in targets if path not in state_dict]
+    unexpected = [path for path in state_dict if path not in targets]
+    problems, loaded = [], []
+    if strict and missing:
+        problems.append("Missing key(s) in state_dict: " + ", ".join(f'"{path}"' for path in missing) + ". ")
+    if strict and unexpected:
+        problems.append("Unexpected key(s) in state_dict: " + ", ".join(f'"{path}"' for path in unexpected) + ". ")
+    for path, target in targets.items():
+        if path in state_dict:
+            array, problem = _array(state_dict[path]), None
+            if array is None:
+                problem = (
+                    f'While copying the parameter named "{path}", expected a Tensor, a NumPy array or a torch '
+                    f"tensor from checkpoint but received {type(state_dict[path])}"
+                )
+            elif array.shape != target.shape:
+                problem = (
+                    f"size mismatch for {path}: copying a param with shape {array.shape} from checkpoint, "
+                    f"the shape in current model is {target.shape}."
+                )
+            problems.append(problem) if problem else loaded.append((target, array))
+    if problems:
+        raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t" + "\n\t".join(problems))
+    with no_grad():
+        for target, array in loaded:
+            target.copy_(Tensor(backend.asarray(array, target.device, target.dtype)))
+    return IncompatibleKeys(missing, unexpected)
+
+
+def _tensors(module):
+    """Yield ``(path, tensor)``, for a shared tensor under each of its paths, in PyTorch's order."""
+    for path, part in module.named_modules(remove_duplicate=False):
+        for name, tensor in {**part._parameters, **part._buffers}.items():
+            if tensor is not None and name not in part._transient:
+                yield f"{path}.{name}" if path else name, tensor
+
+
+def _array(value):
+    """The array of our tensor, a NumPy array or a torch tensor; None if it is something else."""
+    if isinstance(value, Tensor):
+        return value.array
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return value if hasattr(value, "__array__") else None
+
+
+def destination(*args, device=None, dtype=None):
+    """The device and the type, or None for either, from the arguments of `Module.to`.
+
+    Raises
+    ------
+    TypeError
+        If the type is not floating point, or an argument is neither a device, a type nor a tensor.
+    """
+    for arg in args:
+        if isinstance(arg, Tensor):
+            device, dtype = arg.device, arg.dtype
+        elif isinstance(arg, backend.Device) or (isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda")):
+            device = arg
+        elif arg is not None:
+            dtype = arg
+    if dtype is not None:
+        dtype = np.dtype(dtype)
+        if not dtypes.is_floating(dtype):
+            raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
+    return None if device is None else backend.as_device(device), dtype
+
+
+def convert_(tensor, device, dtype):
+    """Move a tensor and its gradient, in place, to a device and (if it is floating point) to a type."""
+    for part in (tensor, tensor.grad):
+        if part is not None:
+            kept = dtype if dtype is not None and part.is_floating_point() else part.dtype
+            array = backend.asarray(part.array, part.device if device is None else device, kept)
+            if array is not part.array:
+                part.data = Tensor(array)

@@ -1,0 +1,189 @@
+"""What all optimizers share: groups of parameters, each with its settings, and the state that steps leave behind."""
+
+import warnings
+from copy import deepcopy
+from itertools import chain
+
+from minitorch_cnn.autograd import enable_grad, no_grad
+from minitorch_cnn.backend import asarray
+from minitorch_cnn.tensor import Tensor
+
+
+class Optimizer:
+    """The base class of optimizers: a subclass defines ``update(parameter, gradient, state, group)``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        What to optimize. A dict is a group with settings of its own: ``{"params": [...], "lr": 0.1}``.
+    defaults : dict
+        The settings of a group that does not say otherwise.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        Settings may be changed between steps: ``group["lr"] = 0.01``.
+    state : dict
+        For each parameter, what past steps have left behind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `params` is empty or holds something that cannot be optimized.
+    """
+
+    def __init__(self, params, defaults):
+        if isinstance(params, Tensor) or not hasattr(params, "__iter__"):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                f"{type(params).__name__}; put a single tensor into a list"
+            )
+        self.defaults = defaults
+        self.state = {}
+        self.param_groups = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group):
+        """Add a group, such as layers that are thawed later.
+
+        Parameters
+        ----------
+        param_group : dict
+            ``"params"``, and settings that differ from the defaults.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError("optimizer parameters need to be ordered; a set is not: use a list instead")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        for param in params:
+            if not isinstance(param, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
+            if not param.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor: pass the tensors that it was computed from")
+        if len(params) != len(set(params)):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
+        if not set(params).isdisjoint(chain.from_iterable(group["params"] for group in self.param_groups)):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append({**self.defaults, **param_group, "params": params})
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients, as `backward` adds to those that are there."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad = param.grad.detach().zero_()
+
+    @no_grad()
+    def step(self, closure=None):
+        """Change every parameter that has a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the gradients anew and returns the loss.
+
+        Returns
+        -------
+        Tensor or None
+            What `closure` returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param.grad is not None:
+                    gradient = -param.grad.array if group["maximize"] else param.grad.array
+                    self.update(param.array, gradient, self.state.setdefault(param, {}), group)
+                    param.bump_version()
+        return loss
+
+    def update(self, parameter, gradient, state, group):
+        """Change one parameter in place.
+
+        Parameters
+        ----------
+        parameter, gradient : array
+        state : dict
+            What past steps have left behind: tensors and numbers by name.
+        group : dict
+            The settings.
+        """
+        raise TypeError(f"{type(self).__name__} must define update(parameter, gradient, state, group)")
+
+    def state_dict(self):
+        """Settings and state, in PyTorch's form: parameters are numbered in order.
+
+        Returns
+        -------
+        dict
+            ``{"state": {0: {...}, ...}, "param_groups": [{"lr": ..., "params": [0, ...]}, ...]}``
+        """
+        numbers = {param: number for number, param in enumerate(self._params())}
+        groups = [{**group, "params": [numbers[param] for param in group["params"]]} for group in self.param_groups]
+        state = {numbers[param]: dict(state) for param, state in self.state.items() if state}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Take over what `state_dict` returned, ours or PyTorch's.
+
+        Parameters
+        ----------
+        state_dict : dict
+
+        Raises
+        ------
+        ValueError
+            If the groups do not agree in number or in size. In this case nothing has been changed.
+        """
+        saved = deepcopy(state_dict["param_groups"])
+        if len(saved) != len(self.param_groups):
+            raise ValueError(
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved)}, this optimizer {len(self.param_groups)}"
+            )
+        for theirs, ours in zip(saved, self.param_groups):
+            if len(theirs["params"]) != len(ours["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                    f"{len(theirs['params'])} parameters, this optimizer's {len(ours['params'])}"
+                )
+        params = dict(zip(chain.from_iterable(group["params"] for group in saved), self._params()))
+        self.state = {
+            params[number]: {name: _loaded(name, value, params[number]) for name, value in state.items()}
+            for number, state in state_dict["state"].items()
+        }
+        for theirs, ours in zip(saved, self.param_groups):
+            ours.update({**theirs, "params": ours["params"]})
+
+    def _params(self):
+        return chain.from_iterable(group["params"] for group in self.param_groups)
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__} ("]
+        for number, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {number}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _loaded(name, value, param):
+    """A value of a saved state: an array goes to its parameter's device and type, a number stays one."""
+    if name == "step":
+        return int(value)
+    if isinstance(value, Tensor):
+        return Tensor(asarray(value.array, param.device, param.dtype).copy())
+    if hasattr(value, "detach"):  # PyTorch's
+        value = value.detach().cpu().numpy()
+    return Tensor(asarray(value, param.device, param.dtype).copy()) if hasattr(value, "__array__") else value
