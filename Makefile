@@ -6,8 +6,8 @@ VENV   ?= .venv
 ARGS   ?=
 
 BIN        := $(VENV)/bin
-TRAIN_ARGS := $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DEVICE),--device $(DEVICE)) \
-              $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS)
+TRAIN_ARGS := $(strip $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(SEED)) $(if $(DEVICE),--device $(DEVICE)) \
+              $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS))
 
 .DEFAULT_GOAL := help
 .PHONY: help train test test-gpu bench lint format clean

@@ -1,0 +1,247 @@
+"""The command ``minitorch-cnn``: train LeNet on Fashion-MNIST, and evaluate what was trained."""
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+import minitorch_cnn
+from minitorch_cnn import backend, d2l, data, models, optim, training
+
+RUNS = "runs/lenet"
+RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
+
+
+def main(argv=None):
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Its arguments; by default, those of the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0 for success, 1 for a failure explained in one message, 130 after Ctrl-C.
+        A wrong usage exits with 2.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.command(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (RuntimeError, OSError) as error:
+        print(f"minitorch-cnn: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(arguments):
+    """Train LeNet with the chapter's recipe, or go on with a run."""
+    device = _device(arguments.device)
+    run, checkpoint = _continued_run(arguments) if arguments.resume else (_new_run(arguments), None)
+    recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
+    if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
+        print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
+        print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
+        return
+    _prepare(run)
+    train_iter, test_iter = d2l.load_data_fashion_mnist(recipe["batch_size"], root=arguments.data_dir)
+    net, optimizer, history = _network(recipe, checkpoint, device)
+    _announce(run, recipe, history, train_iter, test_iter, device)
+
+    def after_epoch(optimizer, history):
+        run.save(net, optimizer, history, recipe)
+        row = history[-1]
+        print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
+
+    begun = time.perf_counter()
+    try:
+        training.train(
+            net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device,
+            history=history, on_epoch=after_epoch,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        _explain_interruption(run, history)
+        raise
+    print(history[-1])
+    print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
+    print(f"{time.perf_counter() - begun:.1f} s of wall clock, with loading, evaluation and saving")
+    print(f"saved in {run.folder}: {', '.join(training.Run.FILES)}")
+
+
+def evaluate(arguments):
+    """Measure a trained LeNet on the test images, class by class."""
+    device = _device(arguments.device)
+    path = Path(arguments.checkpoint or training.Run.newest(RUNS).folder)
+    path = path if path.is_file() else training.Run(path).checkpoint
+    net = models.LeNet()
+    net.load_state_dict(training.load_weights(path))
+    _, test_iter = d2l.load_data_fashion_mnist(RECIPE["batch_size"], root=arguments.data_dir)
+    result = training.evaluate(net, test_iter, device)
+
+    print(f"{path} on {device}, {result.confusion.sum():,} test images")
+    print(f"loss {result.loss:.3f}, test acc {result.accuracy:.3f}\n")
+    print(f"{'class':<12} {'accuracy':>8}  most often taken for (times)")
+    mistakes = result.confusion.copy()
+    for i, (name, right) in enumerate(zip(data.FashionMNIST.classes, result.class_accuracy)):
+        mistakes[i, i] = 0
+        other = mistakes[i].argmax()
+        confused = f"{data.FashionMNIST.classes[other]} ({mistakes[i, other]})" if mistakes[i, other] else "-"
+        print(f"{name:<12} {right:>8.3f}  {confused}")
+
+
+# --- what happens before and after an epoch --------------------------------------------------------------
+
+
+def _device(name):
+    return backend.auto_device() if name == "auto" else backend.as_device(name)
+
+
+def _given(arguments):
+    """The settings of the recipe that stand on the command line."""
+    return {name: getattr(arguments, name) for name in RECIPE if getattr(arguments, name) is not None}
+
+
+def _new_run(arguments):
+    """Choose the folder: a fresh one by default, the given one only if that destroys nothing unasked."""
+    if arguments.out is None:
+        return training.Run.fresh(RUNS)
+    run = training.Run(arguments.out)
+    if run.has_results() and not arguments.overwrite:
+        raise RuntimeError(
+            f"{run.folder} holds the results of a run. Go on with it: --resume; replace it: --overwrite; "
+            "or choose another folder for --out"
+        )
+    return run
+
+
+def _continued_run(arguments):
+    """Find the run to continue, and refuse to mix two recipes in it: only the number of epochs may change."""
+    run = training.Run(arguments.out) if arguments.out else training.Run.newest(RUNS)
+    checkpoint = training.load_checkpoint(run.checkpoint)
+    for name, value in _given(arguments).items():
+        begun_with = checkpoint.recipe.get(name, value)
+        if name != "epochs" and value != begun_with:
+            option = name.replace("_", "-")
+            raise RuntimeError(
+                f"{run.folder} was begun with --{option} {begun_with}, it cannot go on with {value}: "
+                f"leave --{option} out, or start a new run"
+            )
+    return run, checkpoint
+
+
+def _prepare(run):
+    try:
+        run.prepare()
+    except OSError as error:
+        reason = error.strerror or error
+        raise RuntimeError(f"cannot write to {run.folder}: {reason}. Choose another folder with --out") from error
+
+
+def _network(recipe, checkpoint, device):
+    """Return LeNet, its optimizer and its history: as the seed makes them, or as the checkpoint holds them."""
+    minitorch_cnn.manual_seed(recipe["seed"])
+    net = models.LeNet()
+    net.apply(models.xavier_uniform)
+    net.to(device)
+    optimizer = optim.SGD(net.parameters(), lr=recipe["lr"])
+    if checkpoint is None:
+        return net, optimizer, training.History()
+    checkpoint.restore(net, optimizer)
+    return net, optimizer, checkpoint.history
+
+
+def _announce(run, recipe, history, train_iter, test_iter, device):
+    images = f"{len(train_iter.dataset):,} images to train on and {len(test_iter.dataset):,} to test on"
+    print(f"LeNet on Fashion-MNIST: {images}")
+    print(f"batch size {recipe['batch_size']}, lr {recipe['lr']:g}, seed {recipe['seed']}, results in {run.folder}")
+    print(f"training on {device}")
+    if history:
+        print(f"going on after epoch {len(history)}: {history[-1]}")
+    sys.stdout.flush()
+
+
+def _explain_interruption(run, history):
+    if history:
+        print(f"\nEpoch {len(history)} is finished and saved. To go on after it:", file=sys.stderr)
+        print(f"  minitorch-cnn train --resume --out {run.folder}", file=sys.stderr)
+    else:
+        print("\nNo epoch was finished, so nothing was saved.", file=sys.stderr)
+
+
+# --- the command line ------------------------------------------------------------------------------------
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="minitorch-cnn", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"minitorch-cnn {minitorch_cnn.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="train | evaluate")
+    _add_train(commands)
+    _add_evaluate(commands)
+    return parser
+
+
+def _add_train(commands):
+    parser = commands.add_parser("train", help="train LeNet and save the results", description=train.__doc__)
+    parser.set_defaults(command=train)
+
+    def recipe(option, convert, help):
+        default = RECIPE[option.removeprefix("--").replace("-", "_")]
+        parser.add_argument(option, type=convert, metavar="N", help=f"{help} (default: {default})")
+
+    recipe("--epochs", _at_least(1), "times to go through the training images, in all")
+    recipe("--lr", _positive, "learning rate of SGD")
+    recipe("--batch-size", _at_least(1), "images per step")
+    recipe("--seed", _at_least(0), "of the initial weights and the shuffling; the same seed gives the same run")
+    parser.add_argument(
+        "--out", metavar="DIR", help=f"folder for the results (default: {RUNS}, or {RUNS}-2 and so on if it is taken)"
+    )
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in --out, by default the latest, as if it had not stopped",
+    )  # fmt: skip
+    existing.add_argument("--overwrite", action="store_true", help="replace the results that --out holds")
+    _add_place(parser)
+
+
+def _add_evaluate(commands):
+    parser = commands.add_parser("evaluate", help="test what was trained", description=evaluate.__doc__)
+    parser.set_defaults(command=evaluate)
+    parser.add_argument(
+        "checkpoint", nargs="?",
+        help=f"a run's folder, its checkpoint, or a safetensors file of weights (default: the latest of {RUNS}*)",
+    )  # fmt: skip
+    _add_place(parser)
+
+
+def _add_place(parser):
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto",
+        help="where to compute; auto is the GPU if one can be used (default: auto)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder of Fashion-MNIST, downloaded if missing (default: the user's cache)"
+    )
+
+
+def _at_least(smallest):
+    def convert(text):
+        if not text.strip().isdecimal() or int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {smallest}, got {text!r}")
+        return int(text)
+
+    return convert
+
+
+def _positive(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return number

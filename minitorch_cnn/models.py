@@ -1,0 +1,58 @@
+"""The network of the chapter: LeNet, with sigmoids and average pooling as in 1998."""
+
+from minitorch_cnn import nn
+
+
+def LeNet():
+    """LeNet-5 for 28×28 grey images in 10 classes, as the chapter builds it.
+
+    Two convolutions keep the picture's plane and find patterns in it; three linear layers weigh them up.
+    It has 61,706 parameters. The names in its ``state_dict`` (``"0.weight"``, ...) are those of the same
+    ``nn.Sequential`` in PyTorch, so weights can be exchanged.
+
+    Returns
+    -------
+    nn.Sequential
+        Maps images (N, 1, 28, 28) to logits (N, 10), with PyTorch's default initial weights.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to document recognition*, 1998.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> net = LeNet()
+    >>> net(mt.zeros(2, 1, 28, 28)).shape
+    (2, 10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    61706
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(),  # (N, 6, 28, 28)
+        nn.AvgPool2d(kernel_size=2, stride=2),                    # (N, 6, 14, 14)
+        nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(),            # (N, 16, 10, 10)
+        nn.AvgPool2d(kernel_size=2, stride=2),                    # (N, 16, 5, 5)
+        nn.Flatten(),                                             # (N, 400)
+        nn.Linear(16 * 5 * 5, 120), nn.Sigmoid(),                 # (N, 120)
+        nn.Linear(120, 84), nn.Sigmoid(),                         # (N, 84)
+        nn.Linear(84, 10),                                        # (N, 10)
+    )  # fmt: skip
+
+
+def xavier_uniform(module):
+    """Draw the weight of a ``Linear`` or ``Conv2d`` anew, Xavier-uniform; leave every other module alone.
+
+    It is made for ``Module.apply``, and is what lets a network of sigmoids start to learn.
+
+    Parameters
+    ----------
+    module : nn.Module
+        One module; ``net.apply(xavier_uniform)`` visits all of them.
+
+    Examples
+    --------
+    >>> net = LeNet().apply(xavier_uniform)
+    """
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight)

@@ -1,0 +1,95 @@
+"""What a training run measured: a table, and its three curves."""
+
+import csv
+import io
+from typing import NamedTuple
+
+
+class Epoch(NamedTuple):
+    """What one epoch measured."""
+
+    epoch: int  #: counted from 1
+    loss: float  #: mean over the epoch's examples, while the weights were changing
+    train_acc: float  #: share of right answers, over the same examples
+    test_acc: float  #: share of right answers on the test data, after the epoch
+    examples_per_sec: float  #: of the training steps alone, without loading data and without evaluation
+    seconds: float  #: wall clock of the epoch: loading, training and evaluation
+
+    def __str__(self):
+        return f"loss {self.loss:.3f}, train acc {self.train_acc:.3f}, test acc {self.test_acc:.3f}"
+
+
+class History(list):
+    """The epochs of a run, in order: a list of `Epoch` that knows how to be a table and a picture.
+
+    Examples
+    --------
+    >>> history = History([Epoch(1, 2.303, 0.102, 0.1, 9000.0, 7.5), Epoch(2, 1.2, 0.52, 0.6, 9000.0, 7.5)])
+    >>> print(history[-1])
+    loss 1.200, train acc 0.520, test acc 0.600
+    >>> History.from_csv(history.to_csv()) == history
+    True
+    """
+
+    @property
+    def examples_per_sec(self):
+        """Speed over all epochs, of equal length: examples divided by the seconds spent in training steps."""
+        return len(self) / sum(1 / row.examples_per_sec for row in self)
+
+    @property
+    def seconds(self):
+        """Wall clock of all epochs together."""
+        return sum(row.seconds for row in self)
+
+    def to_csv(self):
+        """Return the table as CSV text: the names of the columns, then one line for each epoch."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([Epoch._fields, *self])
+        return text.getvalue()
+
+    @classmethod
+    def from_csv(cls, text):
+        """Read the table that `to_csv` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the columns are other ones, or a field is no number.
+        """
+        header, *rows = csv.reader(io.StringIO(text))
+        if tuple(header) != Epoch._fields:
+            raise ValueError(f"a history has the columns {','.join(Epoch._fields)}; got {','.join(header)}")
+        return cls(Epoch(int(row[0]), *map(float, row[1:])) for row in rows)
+
+    def figure(self):
+        """Draw train loss, train accuracy and test accuracy over the epochs, as in the chapter.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Made without ``pyplot``: it needs no screen and changes no global state.
+        """
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+
+        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
+        epochs = [row.epoch for row in self]
+        axes.plot(epochs, [row.loss for row in self], "C0o-", markersize=4, label="train loss")
+        axes.plot(epochs, [row.train_acc for row in self], "C1s--", markersize=4, label="train acc")
+        axes.plot(epochs, [row.test_acc for row in self], "C2^-.", markersize=4, label="test acc")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+        if self:
+            axes.set_title(f"epoch {self[-1].epoch}: {self[-1]}", fontsize="medium")
+        return figure
+
+    def to_png(self):
+        """Return `figure` as the bytes of a PNG picture."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        picture = io.BytesIO()
+        FigureCanvasAgg(self.figure()).print_png(picture)
+        return picture.getvalue()

@@ -1,0 +1,145 @@
+"""A training step on all cores: the batch in shards, each with a forward and a backward on a thread of its own.
+
+NumPy lets go of Python's interpreter lock while it multiplies, adds and copies, so threads really run side by side.
+The number of shards is fixed, and their gradients are summed in a fixed order: the result does not depend on the
+number of threads, to the last bit. It also bounds the memory of the column matrices, of which a shard has its own.
+"""
+
+import functools
+import os
+
+from minitorch_cnn import autograd
+from minitorch_cnn.backend import keep_freed_memory
+from minitorch_cnn.ops import cat
+from minitorch_cnn.tensor import Tensor
+
+SHARDS = 4
+
+
+def backward_in_shards(net, loss, x, y, shards=SHARDS):
+    """``y_hat = net(x); l = loss(y_hat, y); l.backward()``, on all cores.
+
+    Gradients are those of the whole batch up to rounding. Where the shards of a batch cannot be computed one by
+    one, the batch stays whole: on a GPU, with a layer that is not `shardable` (batch normalization, dropout), and
+    with a loss that is not the plain mean over the examples.
+
+    Parameters
+    ----------
+    net : Module
+    loss : callable
+        Maps outputs and targets to the mean over the examples, such as `nn.CrossEntropyLoss()`.
+    x, y : Tensor
+        A batch, of shapes (N, ...) and (N, ...).
+    shards : int
+        Into how many parts to split the batch.
+
+    Returns
+    -------
+    Tensor
+        The loss, detached.
+    Tensor
+        The outputs of the network, detached.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> net = mt.nn.Linear(3, 2)
+    >>> l, y_hat = backward_in_shards(net, mt.nn.CrossEntropyLoss(), mt.ones(8, 3), mt.zeros(8, dtype=mt.int64))
+    >>> y_hat.shape, net.weight.grad.shape
+    ((8, 2), (2, 3))
+    """
+    if not _can_be_split(net, loss, y):
+        y_hat = net(x)
+        l = loss(y_hat, y)
+        l.backward()
+        return l.detach(), y_hat.detach()
+
+    parameters = [p for p in net.parameters() if p.requires_grad]
+
+    def forward_and_backward(x, y):
+        y_hat = net(x)
+        l = loss(y_hat, y) * (len(x) / batch)
+        return l.detach(), y_hat.detach(), autograd.grad(l, parameters, allow_unused=True)
+
+    batch = len(x)
+    losses, outputs, gradients = zip(*map_shards(forward_and_backward, x, y, shards=shards), strict=True)
+    for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
+        parts = [part for part in parts if part is not None]
+        if parts:
+            total = functools.reduce(Tensor.add_, parts[1:], parts[0].clone())
+            parameter.grad = total if parameter.grad is None else parameter.grad.add_(total)
+    return functools.reduce(Tensor.add, losses), cat(outputs)
+
+
+def forward_in_shards(net, x, shards=SHARDS):
+    """``net(x)`` without recording, on all cores.
+
+    Parameters
+    ----------
+    net : Module
+    x : Tensor
+        A batch, of shape (N, ...).
+    shards : int
+        Into how many parts to split the batch.
+
+    Returns
+    -------
+    Tensor
+        The outputs of the network.
+    """
+    with autograd.no_grad():
+        return cat(map_shards(net, x, shards=shards)) if _can_be_split(net, None, x) else net(x)
+
+
+def map_shards(function, *tensors, shards=SHARDS):
+    """Call a function on each shard of a batch, each on a thread, with BLAS at one thread inside.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one shard of each tensor.
+    *tensors : Tensor
+        Batches of one length.
+    shards : int
+
+    Returns
+    -------
+    list
+        What the function returned, in the order of the shards.
+    """
+    batch = len(tensors[0])
+    shards = max(1, min(shards, batch))
+    bounds = [batch * i // shards for i in range(shards + 1)]
+    recording = autograd.is_grad_enabled()
+
+    def call(i):
+        with autograd.enable_grad() if recording else autograd.no_grad():
+            return function(*(tensor[bounds[i] : bounds[i + 1]] for tensor in tensors))
+
+    with _blas().limit(limits=1, user_api="blas"):
+        return list(_threads().map(call, range(shards)))
+
+
+def _can_be_split(net, loss, y):
+    """Whether the loss of a batch is the mean of the losses of its parts, each computed by itself."""
+    if y.is_cuda or (net.training and not all(module.shardable for module in net.modules())):
+        return False
+    is_mean = getattr(loss, "reduction", "mean") == "mean" and getattr(loss, "weight", None) is None
+    ignored = getattr(loss, "ignore_index", None)
+    return is_mean and (ignored is None or not (y.array == ignored).any())
+
+
+@functools.cache
+def _threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    keep_freed_memory()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ThreadPoolExecutor(cores, thread_name_prefix="shard")
+
+
+@functools.cache
+def _blas():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

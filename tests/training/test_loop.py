@@ -1,0 +1,128 @@
+import math
+
+import numpy as np
+import pytest
+
+import minitorch_cnn as mt
+from minitorch_cnn import data, nn, optim, training
+
+
+def loaders(batch_size=8):
+    """Points of two classes that a linear layer can tell apart."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((52, 3)).astype(np.float32)
+    points = data.TensorDataset(mt.from_numpy(x), mt.from_numpy((x[:, 0] > 0).astype(np.int64)))
+    return data.DataLoader(points, batch_size, shuffle=True), data.DataLoader(points, 20)
+
+
+def test_train_learns_and_writes_a_row_for_each_epoch(device):
+    train_iter, test_iter = loaders()
+    net = nn.Linear(3, 2)
+    history = training.train(net, train_iter, test_iter, epochs=5, lr=0.9, device=device, progress=False)
+    assert [row.epoch for row in history] == [1, 2, 3, 4, 5]
+    assert history[-1].loss < history[0].loss
+    assert history[-1].test_acc > 0.95
+    assert all(row.examples_per_sec > 0 and row.seconds >= 0 for row in history)
+    assert str(net.weight.device).startswith(device)
+
+
+def test_loss_and_accuracy_are_means_over_examples_not_batches():
+    x, y = mt.zeros(5, 3), mt.tensor([0, 0, 0, 0, 1])
+    batches = [(x[:4], y[:4]), (x[4:], y[4:])]
+    net = nn.Linear(3, 2)
+    with mt.no_grad():
+        net.bias.copy_(mt.tensor([1.0, 0.0]))
+    net.requires_grad_(False)
+    net.weight.requires_grad_(True)  # zero inputs: nothing moves
+    (row,) = training.train(net, batches, batches, epochs=1, progress=False)
+    right, wrong = math.log(1 + math.exp(-1)), math.log(1 + math.exp(1))
+    assert row.loss == pytest.approx((4 * right + wrong) / 5)
+    assert row.train_acc == row.test_acc == 0.8
+
+
+def test_nothing_is_read_back_within_an_epoch_but_at_its_reports(standin):
+    train_iter, _ = loaders(batch_size=1)  # 52 steps
+    on_gpu = [(x.to("cuda"), y.to("cuda")) for x, y in train_iter]
+    reads = []
+    training.train(
+        nn.Linear(3, 2), on_gpu, on_gpu[:1], epochs=1, device="cuda", progress=False,
+        on_report=lambda *_: reads.append(standin.transfers.to_host),
+    )  # fmt: skip
+    assert len(reads) == 7  # after steps 10, 20, 30, 40, 50, 52, and after the evaluation
+    assert reads[-2] <= 52 + 2 * 6  # the loss checks the labels at each step; loss and accuracy at each report
+
+
+def test_reports_come_five_times_an_epoch():
+    train_iter, test_iter = loaders(batch_size=5)  # 11 batches
+    reports = []
+    training.train(
+        nn.Linear(3, 2), train_iter, test_iter, epochs=2, progress=False,
+        on_report=lambda *report: reports.append(report),
+    )  # fmt: skip
+    epochs = [report[0] for report in reports]
+    assert epochs == sorted(epochs)
+    assert epochs[-1] == 2.0
+    assert [report[3] is not None for report in reports] == 2 * (6 * [False] + [True])
+
+
+def test_training_goes_on_after_the_history_given():
+    train_iter, test_iter = loaders()
+    net = nn.Linear(3, 2)
+    history = training.train(net, train_iter, test_iter, epochs=2, progress=False)
+    saved = []
+    training.train(
+        net, train_iter, test_iter, epochs=3, history=history, progress=False,
+        on_epoch=lambda optimizer, history: saved.append((type(optimizer).__name__, len(history))),
+    )  # fmt: skip
+    assert saved == [("SGD", 3)]
+    assert [row.epoch for row in history] == [1, 2, 3]
+
+
+def test_another_optimizer_takes_the_steps():
+    train_iter, test_iter = loaders()
+    net = nn.Linear(3, 2)
+    before = net.weight.detach().clone()
+    training.train(
+        net, train_iter, test_iter, epochs=1, optimizer=optim.SGD([net.bias], lr=0.1), progress=False
+    )  # fmt: skip
+    assert mt.equal(net.weight, before)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_loss_that_is_no_number_stops_the_training():
+    train_iter, test_iter = loaders()
+    net = nn.Linear(3, 2)
+    with mt.no_grad():
+        net.bias.fill_(math.nan)
+    saved = []
+    with pytest.raises(RuntimeError, match=r"loss became nan in epoch 1, .*smaller learning rate than 0\.9") as error:
+        training.train(net, train_iter, test_iter, epochs=1, progress=False, on_epoch=lambda *_: saved.append(1))
+    assert "Nothing of this epoch was saved" in str(error.value)
+    assert not saved
+
+
+def test_no_batches():
+    net = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match="train_iter has no batch"):
+        training.train(net, [], [], epochs=1)
+    with pytest.raises(ValueError, match="data_iter has no batch"):
+        training.evaluate(net, [])
+
+
+def test_evaluate_counts_the_confusion_and_keeps_the_mode(device):
+    net = nn.Sequential(nn.Dropout(0.9), nn.Flatten())  # the identity in evaluation mode
+    net.append(nn.Linear(3, 3, bias=False))
+    with mt.no_grad():
+        net[2].weight.copy_(mt.eye(3))
+    net.to(device)
+    scores = mt.eye(3)[mt.tensor([0, 1, 1, 2])] * 5
+    batches = [(scores[:3], mt.tensor([0, 0, 1])), (scores[3:], mt.tensor([1]))]
+    result = training.evaluate(net, batches)
+    assert result.confusion.tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
+    assert result.accuracy == 0.5
+    assert result.class_accuracy[:2] == [0.5, 0.5]
+    assert math.isnan(result.class_accuracy[2])
+    top, low = math.exp(5), 1.0
+    right, wrong = -math.log(top / (top + 2 * low)), -math.log(low / (top + 2 * low))
+    assert result.loss == pytest.approx((2 * right + 2 * wrong) / 4, rel=1e-5)
+    assert net.training
