@@ -1,0 +1,427 @@
+"""A stand-in for CuPy that computes with NumPy and refuses what CuPy refuses, for tests on machines without a GPU.
+
+What it keeps of CuPy:
+
+* An array of the device never turns into a NumPy array by itself, and the two never meet in one operation (TypeError).
+* Reductions and indexing return arrays of no dimension where NumPy returns scalars.
+* Integer arrays used as indices wrap around silently when out of range.
+* Only the names and keywords of the real library exist (``cupy_names.txt``): no ``errstate``, no ``exp(x, where=)``.
+* What an elementwise operation returns lies in memory in C order, whatever the order of its arguments.
+* Division by zero and overflow warn of nothing.
+
+It counts the copies in ``transfers``, so that a test can say "this loop reads nothing back". It is stricter than CuPy
+in one point: NumPy's functions refuse its arrays, where CuPy answers some of them through ``__array_function__``.
+"""
+
+import functools
+import operator
+import types
+
+import cupy_names
+import numpy as np
+
+__version__ = "0 (stand-in)"
+_NAMES = cupy_names.load()
+
+
+class Transfers:
+    """How many arrays went to the device, and how many reads waited for it, since the last ``reset()``."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.to_device = self.to_host = 0
+
+
+transfers = Transfers()
+
+
+class ndarray:
+    """An array "on the device": a NumPy array that nobody can reach but through this module."""
+
+    __slots__ = ("__weakref__", "_host")
+    __array_ufunc__ = None  # so that `numpy_array + x` comes to x.__radd__, which refuses it
+    __hash__ = None
+
+    def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
+        self._host = np.ndarray(shape, dtype, order=order)
+
+    # What NumPy would call to make an array of it.
+    def __array__(self, *args, **kwargs):
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. "
+            "Please use `.get()` to construct a NumPy array explicitly."
+        )
+
+    def __array_function__(self, function, *_):
+        raise TypeError(f"numpy.{function.__name__} was called with a cupy array; find it by get_array_module(x)")
+
+    # Reads back to the host.
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        transfers.to_host += 1
+        if out is not None:
+            np.copyto(out, self._host)
+            return out
+        return self._host.copy(order)
+
+    def item(self):
+        return self.get().item()
+
+    def tolist(self):
+        return self.get().tolist()
+
+    def tobytes(self, order="C"):
+        return self.get(order=order).tobytes(order)
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __bool__(self):
+        return bool(self.get())
+
+    def __repr__(self):
+        return repr(self.get())
+
+    def __str__(self):
+        return str(self.get())
+
+    def __format__(self, spec):
+        return format(self.item() if self.ndim == 0 else str(self), spec)
+
+    # What costs no copy.
+    def __len__(self):
+        return len(self._host)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def device(self):
+        return cuda.Device(0)
+
+    @property
+    def T(self):
+        return _wrap(self._host.T)
+
+    @property
+    def base(self):
+        return None if self._host.base is None else _wrap(self._host.base)
+
+    @property
+    def flags(self):  # CuPy knows three; "writeable" is not among them
+        flags = self._host.flags
+        return types.SimpleNamespace(
+            c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata
+        )
+
+    def __getitem__(self, key):
+        return _wrap(self._host[_key(key, self.shape)])
+
+    def __setitem__(self, key, value):
+        self._host[_key(key, self.shape)] = _unwrap(value)
+
+    def __getattr__(self, name):
+        if f"ndarray.{name}" not in _NAMES:
+            raise AttributeError(f"'cupy.ndarray' object has no attribute '{name}'")
+        value = getattr(self._host, name)
+        return _function(value, f"ndarray.{name}") if callable(value) else value
+
+    def take(self, indices, axis=None, out=None):
+        return take(self, indices, axis, out)
+
+    def copy(self, order="C"):
+        return _wrap(self._host.copy(order))
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+
+def _operator(name, reverse=False, in_place=False):
+    function = getattr(operator, name + "_" if name in ("and", "or") else name)
+
+    def method(self, *other):
+        other = tuple(_unwrap(value) for value in other)
+        with np.errstate(all="ignore"):
+            if in_place:
+                self._host = function(self._host, *other)
+                return self
+            result = function(*other, self._host) if reverse else function(self._host, *other)
+        return _wrap(np.asarray(result, order="C"))
+
+    return method
+
+
+for _name in ("neg", "pos", "abs", "invert", "eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(ndarray, f"__{_name}__", _operator(_name))
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+):
+    setattr(ndarray, f"__{_name}__", _operator(_name))
+    setattr(ndarray, f"__r{_name}__", _operator(_name, reverse=True))
+    if _name != "matmul":
+        setattr(ndarray, f"__i{_name}__", _operator(f"i{_name}", in_place=True))
+
+
+def _wrap(value):
+    """Make arrays of the device out of what NumPy returned: a scalar becomes an array of no dimension."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = ndarray.__new__(ndarray)
+        array._host = value if isinstance(value, np.ndarray) else np.asarray(value)
+        return array
+    if isinstance(value, (tuple, list)):
+        return type(value)(_wrap(v) for v in value)
+    return value
+
+
+def _unwrap(value):
+    """Open the arrays of the device for NumPy; refuse what comes from the host."""
+    if isinstance(value, ndarray):
+        return value._host
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"Unsupported type {type(value)}")
+    if isinstance(value, (tuple, list)):
+        return type(value)(_unwrap(v) for v in value)
+    return value
+
+
+def _key(key, shape):
+    """An index with its integer arrays wrapped around, as CuPy's kernels do (NumPy raises IndexError)."""
+    if not isinstance(key, tuple):
+        return _key((key,), shape)[0]
+    entries = [k._host if isinstance(k, ndarray) else np.array(k) if isinstance(k, list) else k for k in key]
+    consumed = [_axes_of(entry) for entry in entries]
+    wrapped, axis = [], 0
+    for entry, axes in zip(entries, consumed):
+        if isinstance(entry, np.ndarray) and entry.dtype.kind in "iu" and entry.ndim and axis < len(shape):
+            entry = entry % max(shape[axis], 1)
+        wrapped.append(entry)
+        axis = len(shape) - sum(consumed) + axis if entry is Ellipsis else axis + axes
+    return tuple(wrapped)
+
+
+def _axes_of(entry):
+    """How many axes an entry of an index uses up."""
+    if entry is None or entry is Ellipsis:
+        return 0
+    return entry.ndim if isinstance(entry, np.ndarray) and entry.dtype.kind == "b" else 1
+
+
+def _function(function, name):
+    """NumPy's function between a device's arguments and a device's result, with the keywords that CuPy knows."""
+    parameters = _NAMES[name]
+
+    @functools.wraps(function, updated=())
+    def call(*args, **kwargs):
+        for keyword in kwargs:
+            if parameters is not None and keyword not in parameters:
+                raise TypeError(f"cupy.{name}() got an unexpected keyword argument '{keyword}'")
+        if parameters and parameters[0] in ("a", "condition") and args and not isinstance(args[0], ndarray):
+            raise TypeError(f"cupy.{name}() takes a cupy.ndarray, not {type(args[0])}")
+        opened = {key: _unwrap(value) for key, value in kwargs.items()}
+        with np.errstate(all="ignore"):
+            result = function(*_unwrap(args), **opened)
+        if isinstance(function, np.ufunc):
+            result = np.asarray(result, order="C")
+        return _wrap(result) if kwargs.get("out") is None else kwargs["out"]
+
+    if function is np.add:
+        call.at = _add_at
+    return call
+
+
+def _add_at(a, indices, b=None):
+    np.add.at(_require_device(a)._host, _key(indices, a.shape), _unwrap(b))
+
+
+def __getattr__(name):
+    """Any other name of CuPy: NumPy's function of that name, a constant or a type as it is."""
+    if name not in _NAMES:
+        raise AttributeError(f"module 'cupy' has no attribute '{name}'")
+    value = getattr(np, name)
+    return _function(value, name) if callable(value) and not isinstance(value, type) else value
+
+
+# Between host and device.
+
+
+def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocking=False):
+    if isinstance(obj, ndarray):
+        return _wrap(np.array(obj._host, dtype, copy=copy or None, order=order, ndmin=ndmin))
+    transfers.to_device += 1
+    return _wrap(np.array(_from_device(obj), dtype, order=order if order != "A" else "K", ndmin=ndmin))
+
+
+def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
+    if isinstance(a, ndarray):
+        return _wrap(np.asarray(a._host, dtype, order))
+    return array(a, dtype, order=order or "K")
+
+
+def ascontiguousarray(a, dtype=None):
+    return _wrap(np.ascontiguousarray(_require_device(a)._host, dtype))
+
+
+def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
+    return a.get(stream, order, out) if isinstance(a, ndarray) else np.asarray(a, order=order)
+
+
+def get_array_module(*args):
+    import sys
+
+    return sys.modules[__name__] if any(isinstance(a, ndarray) for a in args) else np
+
+
+def copyto(dst, src, casting="same_kind", where=None):
+    np.copyto(_require_device(dst)._host, _unwrap(src), casting, True if where is None else _unwrap(where))
+
+
+def _from_device(obj):
+    """Lists may hold the device's arrays; CuPy stacks them."""
+    if isinstance(obj, (list, tuple)):
+        return [_from_device(o) for o in obj]
+    return obj._host if isinstance(obj, ndarray) else obj
+
+
+def _require_device(a):
+    if not isinstance(a, ndarray):
+        raise TypeError(f"Unsupported type {type(a)}")
+    return a
+
+
+# Functions whose indices wrap around.
+
+
+def take(a, indices, axis=None, out=None):
+    return _wrap(np.take(_require_device(a)._host, _from_device(indices), axis, _unwrap(out), mode="wrap"))
+
+
+def take_along_axis(a, indices, axis):
+    host = _require_device(a)._host
+    length = host.size if axis is None else host.shape[axis]
+    return _wrap(np.take_along_axis(host, _require_device(indices)._host % max(length, 1), axis))
+
+
+def put_along_axis(arr, indices, values, axis):
+    host = _require_device(arr)._host
+    length = host.size if axis is None else host.shape[axis]
+    np.put_along_axis(host, _require_device(indices)._host % max(length, 1), _unwrap(values), axis)
+
+
+# Questions about shapes and memory, answered by the host without a copy.
+
+
+def may_share_memory(a, b, max_work=None):
+    return np.may_share_memory(_require_device(a)._host, _require_device(b)._host)
+
+
+def shares_memory(a, b, max_work=None):
+    return np.shares_memory(_require_device(a)._host, _require_device(b)._host)
+
+
+def ndim(a):
+    return np.ndim(_from_device(a))
+
+
+def shape(a):
+    return np.shape(_from_device(a))
+
+
+def size(a, axis=None):
+    return np.size(_from_device(a), axis)
+
+
+def is_available():
+    return True
+
+
+class _Stream:
+    """A queue of work that is always done."""
+
+    def __init__(self, null=False, non_blocking=False, ptds=False):
+        pass
+
+    def synchronize(self):
+        pass
+
+    def use(self):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+_Stream.null = _Stream()
+
+
+class _Device(_Stream):
+    """Device 0 is the only one."""
+
+    def __init__(self, device=None):
+        self.id = 0 if device is None else int(device)
+        if self.id != 0:
+            raise RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+
+    def __int__(self):
+        return self.id
+
+    def __eq__(self, other):
+        return int(self) == int(other)
+
+    __hash__ = __int__
+
+    mem_info = property(lambda self: (2**33, 2**33))
+
+
+cuda = types.SimpleNamespace(
+    Device=_Device,
+    Stream=_Stream,
+    is_available=is_available,
+    get_device_id=lambda: 0,
+    get_current_stream=lambda device_id=-1: _Stream.null,
+    runtime=types.SimpleNamespace(
+        getDeviceCount=lambda: 1,
+        deviceSynchronize=lambda: None,
+        CUDARuntimeError=type("CUDARuntimeError", (RuntimeError,), {}),
+    ),
+)
+
+
+def _as_strided(x, shape=None, strides=None):
+    return _wrap(np.lib.stride_tricks.as_strided(_require_device(x)._host, shape, strides))
+
+
+lib = types.SimpleNamespace(
+    stride_tricks=types.SimpleNamespace(
+        as_strided=_as_strided,
+        sliding_window_view=_function(
+            np.lib.stride_tricks.sliding_window_view, "lib.stride_tricks.sliding_window_view"
+        ),
+    )
+)
+linalg = types.SimpleNamespace(norm=_function(np.linalg.norm, "linalg.norm"))
+ufunc = type("ufunc", (), {})

@@ -1,0 +1,683 @@
+"""The graph: what is recorded, the walk back, what is freed, and what is refused."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from helpers import assert_close, assert_same_as_torch, needs_torch, to_numpy, torch
+
+import minitorch_cnn as mt
+
+
+def leaf(*values):
+    return mt.tensor(values[0] if len(values) == 1 else values, dtype=mt.float64, requires_grad=True)
+
+
+# --- the walk --------------------------------------------------------------------------------------------
+
+
+def test_a_chain_of_50000_operations():
+    """micrograd and MyGrad end in a RecursionError after some two thousand."""
+    x = leaf(1.0)
+    y = x
+    for _ in range(50_000):
+        y = y + 1e-6
+    y.backward()
+    assert x.grad.item() == 1.0
+    del y  # and the graph must not be freed by recursion either
+
+
+def test_a_long_chain_through_second_order():
+    x = leaf(0.5)
+    y = x
+    for _ in range(3000):
+        y = y * 1.0001
+    (dx,) = mt.autograd.grad(y * y, x, create_graph=True)
+    (ddx,) = mt.autograd.grad(dx, x)
+    assert ddx.item() == pytest.approx(2 * 1.0001**6000)
+
+
+def test_a_tensor_used_twice_accumulates():
+    x = leaf(3.0)
+    (x * x + x).backward()
+    assert x.grad.item() == 7.0
+
+
+def test_a_diamond_is_walked_once_per_edge():
+    """Sixty levels that each use the one before twice: by paths, not by nodes, it would take 2**60 steps."""
+    x = leaf(1.0)
+    y = x
+    for _ in range(60):
+        y = (y + y) * 0.5
+    y.backward()
+    assert x.grad.item() == 1.0
+
+
+def test_two_backwards_add_up_in_grad():
+    x = leaf(2.0)
+    (x * 3).backward()
+    (x * 4).backward()
+    assert x.grad.item() == 7.0
+
+
+def test_gradients_of_two_leaves_do_not_share_memory():
+    """The gradient of a + b is the same array for both; who changes one must not change the other."""
+    a, b = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    dy = mt.ones(2, dtype=mt.float64)
+    (a + b).backward(dy)
+    a.grad.mul_(5)
+    assert b.grad.tolist() == [1.0, 1.0] and dy.tolist() == [1.0, 1.0]
+
+
+def test_a_gradient_is_not_the_gradient_passed_in():
+    x, dy = leaf(1.0, 2.0), mt.ones(2, dtype=mt.float64)
+    x.backward(dy)
+    x.grad.add_(1)
+    assert dy.tolist() == [1.0, 1.0]
+
+
+def test_a_gradient_outlives_a_change_of_its_tensor():
+    """A view among the operations must not make grad a window into something else."""
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    y = x.reshape(2, 2).T * 1.0
+    y.backward(mt.ones(2, 2, dtype=mt.float64))
+    before = x.grad.tolist()
+    with mt.no_grad():
+        y.zero_()
+    assert x.grad.tolist() == before
+
+
+@pytest.mark.parametrize("shapes", [((3, 1), (1, 4)), ((4,), (2, 3, 4)), ((), (2, 2)), ((1, 1), (3,))])
+def test_broadcasting_is_undone(shapes):
+    a, b = (mt.ones(shape, dtype=mt.float64, requires_grad=True) for shape in shapes)
+    (a * b).sum().backward()
+    assert a.grad.shape == a.shape and b.grad.shape == b.shape
+    assert float(a.grad.sum()) == float(b.grad.sum()) == np.broadcast(np.ones(shapes[0]), np.ones(shapes[1])).size
+
+
+def test_the_gradient_of_a_result_stays_out_of_grad():
+    x = leaf(2.0)
+    y = x * 3
+    (y * y).backward()
+    assert y.grad is None and x.grad.item() == 36.0
+
+
+def test_unneeded_gradients_are_not_computed():
+    class Watched(mt.autograd.Function):
+        def forward(self, a, b):
+            return a * b
+
+        def backward(self, dy, _y, a, b):
+            assert not a.requires_grad
+            return None, dy * a
+
+    a, b = mt.ones(2), mt.ones(2, requires_grad=True)
+    Watched()(a, b).sum().backward()
+    assert a.grad is None and b.grad.tolist() == [1.0, 1.0]
+
+
+# --- what a call to backward refuses -------------------------------------------------------------------------
+
+
+def test_a_second_backward_raises():
+    x = leaf(2.0)
+    y = x * x
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"second time.*Mul.*retain_graph=True"):
+        y.backward()
+    assert x.grad.item() == 4.0
+
+
+def test_a_second_backward_with_retain_graph():
+    x = leaf(2.0)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.item() == 8.0
+
+
+def test_backward_from_many_elements_needs_a_gradient():
+    with pytest.raises(RuntimeError, match=r"only for scalar outputs.*\(2,\)"):
+        (leaf(1.0, 2.0) * 2).backward()
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), ()])
+def test_backward_from_one_element_needs_none(shape):
+    x = mt.ones(shape, requires_grad=True)
+    (x * 2).backward()
+    assert x.grad.shape == shape and float(x.grad) == 2.0
+
+
+def test_backward_off_the_graph():
+    for y in (mt.ones(1), mt.ones(1, requires_grad=True).detach() * 2):
+        with pytest.raises(RuntimeError, match="does not require grad"):
+            y.backward()
+
+
+def test_a_gradient_of_another_shape():
+    with pytest.raises(RuntimeError, match=r"\(2,\).*\(3,\)"):
+        (leaf(1.0, 2.0) * 2).backward(mt.ones(3, dtype=mt.float64))
+
+
+def test_a_gradient_that_is_no_tensor():
+    with pytest.raises(TypeError, match="Tensor"):
+        (leaf(1.0, 2.0) * 2).backward(np.ones(2))
+
+
+def test_integers_have_no_gradient():
+    with pytest.raises(RuntimeError, match="floating"):
+        mt.tensor([1, 2], requires_grad=True)
+
+
+def test_a_backward_that_returns_too_little():
+    class Wrong(mt.autograd.Function):
+        def forward(self, a, b):
+            return a * b
+
+        def backward(self, dy, _y, a, b):
+            return dy * b
+
+    with pytest.raises(RuntimeError, match=r"Wrong.backward must return a tuple of 2"):
+        Wrong()(leaf(1.0), leaf(2.0)).backward()
+
+
+def test_a_backward_that_returns_another_shape():
+    class Wrong(mt.autograd.Function):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, dy, _y, x):
+            return (dy.sum(),)
+
+    with pytest.raises(RuntimeError, match=r"Wrong.backward.*\(\).*\(2,\)"):
+        Wrong()(leaf(1.0, 2.0)).sum().backward()
+
+
+# --- memory --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def network(x, w):
+    h = mt.sigmoid(x @ w)
+    return mt.logsumexp(mt.maximum(h * h, 0.1 * h).reshape(-1), 0) + h.max(1)[0].sum()
+
+
+def test_a_forgotten_graph_is_freed_without_the_collector(without_collector):
+    x, w = mt.randn(3, 4), mt.randn(4, 2, requires_grad=True)
+    h = mt.sigmoid(x @ w)
+    watched = weakref.ref(h.array)
+    y = (h * h).sum()
+    del h
+    assert watched() is not None  # h * h remembers it
+    del y
+    assert watched() is None
+
+
+def test_backward_frees_what_the_graph_remembers(without_collector):
+    """Although the result, and so the graph, lives on."""
+    x, w = mt.randn(3, 4), mt.randn(4, 2, requires_grad=True)
+    h = mt.sigmoid(x @ w)
+    watched = weakref.ref(h.array)
+    y = (h * h).sum()
+    del h
+    y.backward()
+    assert watched() is None and y.grad_fn is not None
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_training_steps_leave_nothing_behind(without_collector, create_graph):
+    x, w = mt.randn(3, 4), mt.randn(4, 2, requires_grad=True)
+    counts = []
+    for _ in range(4):
+        (dw,) = mt.autograd.grad(network(x, w), w, create_graph=create_graph)
+        if create_graph:
+            (dw * dw).sum().backward()
+        del dw
+        w.grad = None
+        counts.append(sum(issubclass(type(o), (mt.Tensor, mt.autograd.Function)) for o in gc.get_objects()))
+    assert counts[1] == counts[2] == counts[3]
+
+
+def test_inputs_that_backward_does_not_read_are_not_kept(without_collector):
+    a = mt.randn(5, requires_grad=True)
+    b = a * 1
+    watched = weakref.ref(b.array)
+    y = b + 1
+    del b
+    assert watched() is None  # Add needs neither of its inputs
+    y.sum().backward()
+    assert a.grad.tolist() == [1.0] * 5
+
+
+# --- modes ---------------------------------------------------------------------------------------------------
+
+
+def test_no_grad_as_block_and_as_decorator():
+    x = leaf(1.0)
+
+    @mt.no_grad()
+    def double(x):
+        """Twice x."""
+        return x * 2
+
+    with mt.no_grad():
+        assert not (x * 2).requires_grad and not mt.is_grad_enabled()
+        with mt.enable_grad():
+            assert (x * 2).requires_grad
+        assert not mt.is_grad_enabled()
+    for _ in range(2):
+        assert not double(x).requires_grad and mt.is_grad_enabled()
+    assert double.__name__ == "double" and double.__doc__ == "Twice x."
+
+
+def test_no_grad_ends_with_an_exception():
+    with pytest.raises(ZeroDivisionError), mt.no_grad():
+        1 / 0  # noqa: B018
+    assert mt.is_grad_enabled()
+
+
+def test_set_grad_enabled():
+    with mt.set_grad_enabled(False):
+        assert not mt.is_grad_enabled()
+        with mt.set_grad_enabled(True):
+            assert mt.is_grad_enabled()
+    assert mt.is_grad_enabled()
+
+
+def test_set_grad_enabled_acts_when_it_is_called():
+    mt.set_grad_enabled(False)
+    try:
+        assert not mt.is_grad_enabled()
+    finally:
+        mt.set_grad_enabled(True)
+
+
+def test_no_grad_can_be_kept_and_entered_again():
+    quiet = mt.no_grad()
+    for _ in range(2):
+        with quiet, quiet:
+            assert not mt.is_grad_enabled()
+        assert mt.is_grad_enabled()
+
+
+def test_no_grad_holds_for_its_own_thread():
+    seen = {}
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with mt.no_grad():
+            seen["inside"] = mt.is_grad_enabled()
+            entered.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    entered.wait(5)
+    seen["outside"] = mt.is_grad_enabled()
+    leave.set()
+    thread.join()
+    assert seen == {"inside": False, "outside": True}
+
+
+def test_detach_and_data_share_memory():
+    x = leaf(1.0, 2.0)
+    for y in (x.detach(), x.data):
+        assert not y.requires_grad and y.is_leaf
+        assert np.shares_memory(y.array, x.array)
+
+
+# --- grad() ------------------------------------------------------------------------------------------------
+
+
+def test_grad_leaves_grad_alone():
+    x = leaf(3.0)
+    (dx,) = mt.autograd.grad(x**2, x)
+    assert dx.item() == 6.0 and x.grad is None
+
+
+def test_grad_of_a_result():
+    x = leaf(3.0)
+    y = x * 2
+    dy, dx = mt.autograd.grad(y * y, [y, x])
+    assert (dy.item(), dx.item()) == (12.0, 24.0)
+
+
+def test_grad_of_an_unused_tensor():
+    x, unused = leaf(1.0), leaf(1.0)
+    with pytest.raises(RuntimeError, match=r"not have been used.*allow_unused=True"):
+        mt.autograd.grad(x * 2, [x, unused])
+    dx, nothing = mt.autograd.grad(x * 2, [x, unused], allow_unused=True)
+    assert dx.item() == 2.0 and nothing is None
+
+
+def test_grad_of_several_outputs_is_that_of_their_sum():
+    x = leaf(3.0)
+    (dx,) = mt.autograd.grad([x * 2, x * x], [x], [mt.tensor(10.0, dtype=mt.float64), None])
+    assert dx.item() == 26.0
+
+
+def test_grad_for_what_does_not_require_grad():
+    with pytest.raises(RuntimeError, match="input 1 does not require grad"):
+        mt.autograd.grad(leaf(1.0) * 2, [leaf(1.0), mt.ones(1)])
+
+
+def test_grad_outputs_must_fit_the_outputs():
+    x = leaf(1.0)
+    with pytest.raises((ValueError, RuntimeError), match=r"one grad_output.*1 outputs, got 2"):
+        mt.autograd.grad(x * 2, x, [None, None])
+
+
+def test_third_order():
+    x = leaf(0.7)
+    y, derivatives = mt.sigmoid(x) * x**4, []
+    for _ in range(3):
+        (y,) = mt.autograd.grad(y, x, create_graph=True)
+        derivatives.append(y.item())
+    needs_torch()
+    x = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    y = torch.sigmoid(x) * x**4
+    for derivative in derivatives:
+        (y,) = torch.autograd.grad(y, x, create_graph=True)
+        assert derivative == pytest.approx(y.item(), abs=1e-10)
+
+
+def test_backward_with_create_graph_gives_a_grad_with_a_graph():
+    x = leaf(2.0)
+    (x**3).backward(create_graph=True)
+    first = x.grad
+    x.grad = None
+    assert first.item() == 12.0 and first.requires_grad
+    first.backward()
+    assert x.grad.item() == 12.0
+
+
+def test_without_create_graph_a_gradient_has_no_graph():
+    x = leaf(2.0)
+    (x**3).backward()
+    assert not x.grad.requires_grad
+
+
+def test_gradient_penalty_of_a_convolution():
+    """A loss of a gradient, as in a WGAN: the second order of conv2d, max pooling and sigmoid in one."""
+
+    def penalty(m, x, w):
+        F = m.nn.functional
+        y = m.sigmoid(F.max_pool2d(F.conv2d(x, w, padding=1), 2)).sum()
+        (dx,) = m.autograd.grad(y, x, create_graph=True)
+        return (dx**2).sum()
+
+    rng = np.random.default_rng(0)
+    assert_same_as_torch(penalty, [rng.standard_normal((2, 1, 4, 5)), rng.standard_normal((2, 1, 3, 3))])
+
+
+# --- in place ------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_what_backward_needs_is_noticed():
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    z = y * y
+    y.add_(1)
+    with pytest.raises(RuntimeError, match=r"modified by an in-place operation.*Mul.*version 1; expected version 0"):
+        z.sum().backward()
+
+
+def test_a_change_of_an_output_that_backward_needs_is_noticed():
+    x = leaf(1.0, 2.0)
+    y = mt.sigmoid(x)
+    y.mul_(2)
+    with pytest.raises(RuntimeError, match=r"in-place operation.*output.*Sigmoid"):
+        y.sum().backward()
+
+
+def test_a_change_of_what_backward_does_not_need_is_fine():
+    x = leaf(1.0, 2.0)
+    y = x + 3
+    z = y + 1
+    y.mul_(2)
+    z.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[0],
+        lambda x: x.reshape(4),
+        lambda x: x.T,
+        lambda x: x.detach(),
+        lambda x: x.unsqueeze(0),
+        lambda x: x[:, 1:],
+    ],
+)
+def test_views_share_their_version(view):
+    """What is written through a view is noticed by who remembers the whole."""
+    a = leaf(1.0)
+    x = mt.ones(2, 2, dtype=mt.float64)
+    y = (a * x).sum()
+    view(x).zero_()
+    with pytest.raises(RuntimeError, match="in-place"):
+        y.backward()
+
+
+def test_a_view_remembered_while_the_base_is_written():
+    a = leaf(1.0)
+    x = mt.ones(2, 2, dtype=mt.float64)
+    y = (a * x[0]).sum()
+    x[1, 1] = 5.0
+    with pytest.raises(RuntimeError, match="in-place"):
+        y.backward()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.add_(1),
+        lambda x: x.zero_(),
+        lambda x: x.uniform_(),
+        lambda x: x.copy_(mt.ones(2)),
+        lambda x: x.__setitem__(0, 1.0),
+        lambda x: x.__iadd__(1.0),
+        lambda x: x.__setitem__(0, leaf(1.0)),
+        lambda x: x[0].zero_(),
+    ],
+)
+def test_a_leaf_that_requires_grad_cannot_be_changed(change):
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match="leaf"):
+        change(x)
+    assert x.tolist() == [1.0, 2.0]
+    with mt.no_grad():
+        change(x)
+    assert x.requires_grad and x.is_leaf
+
+
+def test_writing_through_data_as_the_chapter_does():
+    x = leaf(1.0, 2.0)
+    x.data[:] -= 0.5 * mt.ones(2)
+    assert x.tolist() == [0.5, 1.5] and x.is_leaf
+
+
+def test_the_chapters_corr2d_passes_gradients_to_the_kernel():
+    def corr2d(m, X, K):
+        h, w = K.shape
+        Y = m.zeros((X.shape[0] - h + 1, X.shape[1] - w + 1), dtype=X.dtype)
+        for i in range(Y.shape[0]):
+            for j in range(Y.shape[1]):
+                Y[i, j] = (X[i : i + h, j : j + w] * K).sum()
+        return Y
+
+    rng = np.random.default_rng(0)
+    assert_same_as_torch(corr2d, [rng.standard_normal((4, 5)), rng.standard_normal((2, 3))])
+
+
+def test_element_assignment_overwrites_gradients():
+    """What was overwritten receives none; the new value receives all."""
+    x, v = leaf(1.0, 2.0, 3.0), leaf(5.0)
+    y = x * 2
+    y[1] = v
+    (y * mt.tensor([1.0, 10.0, 100.0], dtype=mt.float64)).sum().backward()
+    assert x.grad.tolist() == [2.0, 0.0, 200.0] and v.grad.item() == 10.0
+
+
+def test_a_change_of_a_view_reaches_its_base():
+    def change(m, x, v):
+        y = x * 1
+        row = y[1]
+        row.mul_(v)
+        return y * y
+
+    rng = np.random.default_rng(0)
+    assert_same_as_torch(change, [rng.standard_normal((3, 4)), rng.standard_normal(4)])
+
+
+def test_a_chain_of_views_passes_a_change_on():
+    def change(m, x, v):
+        y = x * 1
+        y[0][1] = v
+        y[1:][0] += v
+        return y * y
+
+    rng = np.random.default_rng(0)
+    assert_same_as_torch(change, [rng.standard_normal((3, 4)), np.array(2.0)])
+
+
+def test_a_view_taken_before_its_base_was_changed():
+    """The view shows the new values, so its gradient must be that of the new values."""
+
+    def by_base(m, x, v):
+        y = x * 1
+        view = y[:, 1:3]
+        y.mul_(v)
+        return view * view
+
+    def by_element(m, x, v):
+        y = x * 1
+        row = y[1]
+        y[1, 2] = v
+        return row * 2 * y
+
+    def by_other_view(m, x, v):
+        y = m.zeros_like(x)
+        row, same = y[0], y[0]
+        row.copy_(x[0] * v)
+        return same * same, row * 3, y * 2
+
+    rng = np.random.default_rng(0)
+    for change in (by_base, by_element, by_other_view):
+        assert_same_as_torch(change, [rng.standard_normal((3, 4)), np.array(2.0)])
+
+
+def test_a_view_that_cannot_follow_its_base_is_refused():
+    y = leaf(1.0, 2.0, 3.0, 4.0) * 1
+    square = y.reshape(2, 2)
+    y.mul_(2)
+    with pytest.raises(RuntimeError, match=r"view of one that was changed in place since.*take the view again"):
+        square * 2
+
+
+def test_zero_then_use():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.zero_()
+    (y + x).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_an_in_place_result_cannot_change_its_type():
+    with pytest.raises(RuntimeError, match=r"float32.*int64"):
+        mt.arange(3).add_(1.5)
+
+
+def test_an_in_place_result_cannot_change_its_shape():
+    with pytest.raises(RuntimeError, match="shape"):
+        mt.ones(3).add_(mt.ones(2, 3))
+
+
+# --- a Function of one's own --------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_contract():
+    class Mul(mt.autograd.Function):
+        def forward(self, a, b):
+            return a * b
+
+        def backward(self, dy, _y, a, b):
+            return dy * b, dy * a
+
+    a, b = leaf(2.0, 3.0), leaf(4.0)
+    y = Mul()(a, b)
+    assert "Mul" in repr(y)
+    y.sum().backward()
+    assert a.grad.tolist() == [4.0, 4.0] and b.grad.item() == 5.0
+    mt.gradcheck(Mul(), [a, b])
+    mt.gradgradcheck(Mul(), [a, b])
+
+
+def test_tensors_of_two_devices_do_not_meet(standin):
+    with pytest.raises(RuntimeError, match=r"cpu.*cuda|cuda.*cpu"):
+        mt.ones(2) + mt.ones(2, device="cuda")
+
+
+def test_a_gradient_crosses_devices(standin):
+    x = leaf(1.0, 2.0)
+    (x.cuda() * 3).sum().backward()
+    assert x.grad.device.type == "cpu" and x.grad.tolist() == [3.0, 3.0]
+
+
+# --- types ---------------------------------------------------------------------------------------------------
+
+OPERANDS = {
+    "float32": lambda m: m.ones(2, dtype=m.float32),
+    "float64": lambda m: m.ones(2, dtype=m.float64),
+    "int64": lambda m: m.ones(2, dtype=m.int64),
+    "int32": lambda m: m.ones(2, dtype=m.int32),
+    "uint8": lambda m: m.ones(2, dtype=m.uint8),
+    "bool": lambda m: m.ones(2, dtype=m.bool),
+    "0-d float32": lambda m: m.tensor(1.0, dtype=m.float32),
+    "0-d float64": lambda m: m.tensor(1.0, dtype=m.float64),
+    "0-d int64": lambda m: m.tensor(1),
+    "0-d bool": lambda m: m.tensor(True),
+    "True": lambda m: True,
+    "2": lambda m: 2,
+    "2.5": lambda m: 2.5,
+    "np.float64": lambda m: np.float64(2.5),
+    "np.float32": lambda m: np.float32(2.5),
+    "np.int64": lambda m: np.int64(2),
+}
+
+
+@pytest.mark.parametrize("left", OPERANDS)
+@pytest.mark.parametrize("right", OPERANDS)
+def test_types_meet_as_in_torch(left, right):
+    needs_torch()
+    tensors = [isinstance(OPERANDS[name](mt), mt.Tensor) for name in (left, right)]
+    if not any(tensors):
+        return
+    for operation in (lambda x, y: x * y, lambda x, y: x / y, lambda x, y: x + y):
+        if "np." in left:  # PyTorch leaves `numpy_scalar * tensor` to NumPy
+            ours, theirs = operation(OPERANDS[left](mt), OPERANDS[right](mt)), None
+            assert isinstance(ours, mt.Tensor)
+            theirs = operation(OPERANDS[left](torch).item(), OPERANDS[right](torch))
+        else:
+            ours, theirs = (operation(OPERANDS[left](m), OPERANDS[right](m)) for m in (mt, torch))
+        assert_close(ours, theirs, 1e-6, f"{left} and {right}")
+
+
+def test_numpy_scalars_do_not_promote_weights():
+    """DeZero's weights drift to float64 through the learning rate, a NumPy scalar."""
+    w = mt.ones(3, requires_grad=True)
+    (w * np.float64(2)).sum().backward()
+    with mt.no_grad():
+        w -= np.float64(0.1) * w.grad
+    assert w.dtype == w.grad.dtype == mt.float32
+    np.testing.assert_allclose(to_numpy(w.detach()), 0.8, rtol=1e-6)

@@ -1,0 +1,257 @@
+"""NumPy or CuPy: devices, transfers, and what is said when there is no GPU."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minitorch_cnn as mt
+from minitorch_cnn import backend
+
+
+@pytest.fixture
+def no_cupy(monkeypatch):
+    def missing():
+        raise ImportError("No module named 'cupy'")
+
+    monkeypatch.setattr(backend, "cupy", missing)
+
+
+@pytest.fixture
+def no_driver(standin, monkeypatch):
+    """CuPy is installed, but there is no GPU: importing works, asking fails."""
+
+    def count():
+        raise standin.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+
+    monkeypatch.setattr(standin.cuda.runtime, "getDeviceCount", count)
+
+
+@pytest.fixture
+def no_gpu(standin, monkeypatch):
+    monkeypatch.setattr(standin.cuda.runtime, "getDeviceCount", lambda: 0)
+
+
+# --- devices -------------------------------------------------------------------------------------------------
+
+
+def test_names_of_devices():
+    assert (str(mt.device("cpu")), mt.device("cpu").type, mt.device("cpu").index) == ("cpu", "cpu", None)
+    assert (str(mt.device("cuda")), mt.device("cuda").type, mt.device("cuda:0").index) == ("cuda:0", "cuda", 0)
+    assert mt.device("cuda") == mt.device("cuda:0") == mt.device(mt.device("cuda"))
+    assert mt.device("cpu") != mt.device("cuda")
+    assert len({mt.device("cuda"), mt.device("cuda:0"), mt.device("cpu")}) == 2
+    assert repr(mt.device("cuda")) == "device(type='cuda', index=0)" and repr(mt.device("cpu")) == "device(type='cpu')"
+
+
+@pytest.mark.parametrize("spec", ["gpu", "cuda:1", "CPU", "", "cuda:x"])
+def test_a_device_that_does_not_exist(spec):
+    with pytest.raises(RuntimeError, match=f"expected the device 'cpu' or 'cuda', got '{spec}'"):
+        mt.device(spec)
+
+
+@pytest.mark.parametrize("spec", [0, None, 1.5])
+def test_a_device_that_is_no_name(spec):
+    with pytest.raises(TypeError, match="named by a string"):
+        mt.device(spec)
+
+
+def test_without_cupy(no_cupy):
+    assert not mt.cuda.is_available() and mt.cuda.device_count() == 0
+    assert backend.auto_device() == backend.CPU
+    with pytest.raises(RuntimeError, match=r"'cuda' cannot be used: CuPy is not installed.*pip install.*cuda12"):
+        mt.zeros(2, device="cuda")
+    with pytest.raises(RuntimeError, match="CuPy is not installed"):
+        mt.zeros(2).cuda()
+
+
+def test_with_cupy_but_no_driver(no_driver):
+    """``import cupy`` succeeds without a GPU; only asking tells."""
+    assert not mt.cuda.is_available()
+    with pytest.raises(RuntimeError, match=r"is installed, but the CUDA driver answers: cudaErrorInsufficientDriver"):
+        mt.ones(1).to("cuda")
+
+
+def test_with_a_driver_but_no_gpu(no_gpu):
+    assert not mt.cuda.is_available()
+    with pytest.raises(RuntimeError, match="finds no GPU"):
+        mt.ones(1, device="cuda:0")
+
+
+def test_with_a_gpu(standin):
+    assert mt.cuda.is_available() and mt.cuda.device_count() == 1
+    assert backend.auto_device() == backend.CUDA
+    mt.cuda.synchronize()
+
+
+def test_synchronize_without_a_gpu(no_cupy):
+    mt.cuda.synchronize()
+
+
+def test_the_cpu_needs_no_cupy(no_cupy):
+    x = mt.ones(2, 3, requires_grad=True)
+    (x * 2).sum().backward()
+    assert x.grad.device == mt.device("cpu")
+
+
+# --- transfers -----------------------------------------------------------------------------------------------
+
+
+def test_there_and_back(device):
+    values = np.arange(6.0).reshape(2, 3)
+    x = mt.tensor(values, device=device)
+    assert x.device.type == device and x.is_cuda == (device == "cuda")
+    np.testing.assert_array_equal(x.cpu().numpy(), values)
+    assert x.to("cpu").to(device).tolist() == values.tolist()
+    assert x.to(x.device) is x and x.to(device, mt.float64) is x
+    assert x.to(mt.zeros(1, dtype=mt.float32)).dtype == mt.float32
+
+
+@pytest.mark.parametrize("make", ["zeros", "ones", "empty", "rand", "randn"])
+def test_tensors_are_made_where_they_are_asked_for(make, device):
+    x = getattr(mt, make)(2, 3, device=device)
+    assert x.device.type == device and x.shape == (2, 3) and x.dtype == mt.float32
+    if make != "empty":
+        assert getattr(mt, f"{make}_like")(x).device.type == device
+
+
+def test_random_numbers_do_not_depend_on_the_device(standin):
+    drawn = {}
+    for device in ("cpu", "cuda"):
+        mt.manual_seed(3)
+        drawn[device] = [mt.rand(5, device=device).tolist(), mt.randn(5, device=device).tolist()]
+        drawn[device] += [mt.randperm(5, device=device).tolist(), mt.zeros(3, device=device).normal_().tolist()]
+    assert drawn["cpu"] == drawn["cuda"]
+
+
+def test_numpy_of_a_tensor_on_the_gpu(standin):
+    with pytest.raises(TypeError, match=r"cuda:0.*cpu\(\)"):
+        mt.ones(2, device="cuda").numpy()
+    with pytest.raises(TypeError):
+        np.asarray(mt.ones(2, device="cuda"))
+
+
+def test_a_step_of_training_reads_nothing_back(standin):
+    """Each read waits for the GPU: forward, backward and update must not do it, nor copy anything to it."""
+    from minitorch_cnn import nn
+    from minitorch_cnn.nn import functional as F
+
+    x, y = mt.randn(4, 1, 8, 8, device="cuda"), mt.tensor([0, 1, 2, 0], device="cuda")
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.Sigmoid(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8, 3)
+    )
+    net.to("cuda")
+    optimizer = mt.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+    def step():
+        optimizer.zero_grad()
+        F.log_softmax(net(x), 1)[:, 0].mean().backward()
+        optimizer.step()
+
+    step()
+    standin.transfers.reset()
+    step()
+    assert (standin.transfers.to_host, standin.transfers.to_device) == (0, 0)
+    assert int(y[1]) == 1 and standin.transfers.to_host == 1
+
+
+def test_constants_are_made_on_the_device(standin):
+    """A full array of zeros sent from the host would cost more than most of what is done with it."""
+    x = mt.ones(4, device="cuda")
+    standin.transfers.reset()
+    mt.zeros(3, device="cuda")
+    mt.full_like(x, 2.5)
+    x.zero_().fill_(3)
+    x[1:] = 0
+    assert standin.transfers.to_device <= 1  # the number that was assigned
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_out_of_range_are_refused(label, device):
+    """CuPy would wrap them around and train on the wrong class."""
+    from minitorch_cnn.nn import functional as F
+
+    with pytest.raises((IndexError, RuntimeError, ValueError), match=f"{label}"):
+        F.cross_entropy(mt.zeros(2, 3, device=device), mt.tensor([0, label], device=device))
+
+
+# --- the stand-in itself keeps CuPy's refusals -----------------------------------------------------------------
+
+
+def test_standin_refuses_implicit_conversion(standin):
+    x = standin.asarray(np.ones((2, 3)))
+    for convert in (
+        np.asarray,
+        np.array,
+        np.exp,
+        np.sum,
+        lambda x: np.add(x, 1),
+        lambda x: np.copyto(np.ones(3), x[0]),
+    ):
+        with pytest.raises(TypeError):
+            convert(x)
+
+
+def test_standin_refuses_numpy_arrays(standin):
+    x, host = standin.asarray(np.ones(3)), np.ones(3)
+    for mix in (
+        lambda: x + host,
+        lambda: host * x,
+        lambda: standin.maximum(x, host),
+        lambda: standin.concatenate([x, host]),
+        lambda: standin.sum(host),
+        lambda: x.__setitem__(0, host[0:1]),
+        lambda: x.__iadd__(host),
+        lambda: x == host,
+    ):
+        with pytest.raises(TypeError):
+            mix()
+
+
+def test_standin_knows_what_cupy_knows(standin):
+    x = standin.ones((2, 3))
+    with pytest.raises(AttributeError, match="errstate"):
+        standin.errstate  # noqa: B018
+    with pytest.raises(TypeError, match="where"):
+        standin.exp(x, where=x > 0)
+    with pytest.raises(TypeError, match="initial"):
+        x.max(initial=0)
+    with pytest.raises(AttributeError):
+        x.flags.writeable  # noqa: B018
+
+
+def test_standin_reduces_to_arrays(standin):
+    x = standin.asarray(np.arange(6.0).reshape(2, 3))
+    for result in (x.sum(), standin.max(x), x[1, 2], x.mean(axis=0)[1], standin.add(1.0, 2.0)):
+        assert isinstance(result, standin.ndarray) and result.shape == ()
+
+
+def test_standin_wraps_indices(standin):
+    x, outside = standin.asarray(np.arange(3.0)), standin.asarray(np.array([3, -1, 10]))
+    assert x[outside].tolist() == standin.take(x, outside).tolist() == [0.0, 2.0, 1.0]
+    y = standin.asarray(np.arange(6.0).reshape(2, 3))
+    assert y[..., outside].tolist() == [[0.0, 2.0, 1.0], [3.0, 5.0, 4.0]]
+    with pytest.raises(IndexError):
+        x[3]
+
+
+def test_standin_counts_transfers(standin):
+    standin.transfers.reset()
+    x = standin.asarray(np.arange(3.0)) * 2
+    assert (standin.transfers.to_device, standin.transfers.to_host) == (1, 0)
+    for read in (float, int, bool, str, standin.asnumpy, lambda x: x.item(), lambda x: x.get(), lambda x: f"{x:.2f}"):
+        before = standin.transfers.to_host
+        read(x.sum())
+        assert standin.transfers.to_host > before
+
+
+# --- import --------------------------------------------------------------------------------------------------
+
+
+def test_the_gpu_library_is_imported_when_it_is_asked_for():
+    code = (
+        "import sys, minitorch_cnn as mt; (mt.ones(2, requires_grad=True) * 2).sum().backward();"
+        "assert 'cupy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,376 @@
+"""The tensor as an object: how it is made, converted, printed, indexed, and what it refuses."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from helpers import assert_close, needs_torch, torch
+
+import minitorch_cnn as mt
+
+# --- how it is made ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype", "shape"),
+    [
+        (1.5, mt.float32, ()),
+        (3, mt.int64, ()),
+        (True, mt.bool, ()),
+        ([1.0, 2], mt.float32, (2,)),
+        ([[1, 2, 3]], mt.int64, (1, 3)),
+        ([True, False], mt.bool, (2,)),
+        ([], mt.float32, (0,)),
+        (np.ones((2, 3)), mt.float64, (2, 3)),
+        (np.ones(2, "float32"), mt.float32, (2,)),
+        (np.zeros(2, "uint8"), mt.uint8, (2,)),
+        (np.float64(2.0), mt.float64, ()),
+        (range(3), mt.int64, (3,)),
+    ],
+)
+def test_types_and_shapes_of_data(data, dtype, shape, device):
+    x = mt.tensor(data, device=device)
+    assert x.dtype == dtype and x.shape == shape and x.device.type == device
+    assert not x.requires_grad and x.is_leaf and x.grad is None
+
+
+def test_types_can_be_asked_for():
+    assert mt.tensor([1, 2], dtype=mt.float64).dtype == mt.float64
+    assert mt.tensor(np.ones(2), dtype=mt.float32, requires_grad=True).requires_grad
+    assert mt.zeros(2, dtype=mt.int32).dtype == mt.int32
+
+
+def test_tensor_copies_and_from_numpy_does_not():
+    a = np.zeros(3)
+    x, y, z = mt.tensor(a), mt.from_numpy(a), mt.as_tensor(a)
+    a[0] = 5
+    assert x[0].item() == 0 and y[0].item() == 5 and z[0].item() == 5
+    assert mt.as_tensor(y) is y
+
+
+def test_lists_of_tensors():
+    assert mt.tensor([mt.tensor(1.0), mt.tensor(2.0)]).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("data", ["abc", [[1, 2], [3]], None, object(), 1j])
+def test_data_that_is_no_tensor(data):
+    with pytest.raises((TypeError, ValueError, RuntimeError)):
+        mt.tensor(data)
+
+
+def test_a_list_is_not_wrapped():
+    with pytest.raises(TypeError, match=r"wraps an array.*got list.*minitorch_cnn.tensor"):
+        mt.Tensor([1, 2])
+
+
+CREATIONS = {
+    "zeros": lambda m: m.zeros(2, 3),
+    "zeros of a tuple": lambda m: m.zeros((2, 3)),
+    "zeros of a size": lambda m: m.zeros(size=(2, 3)),
+    "zeros scalar": lambda m: m.zeros(()),
+    "ones": lambda m: m.ones(2, 3, dtype=m.int64),
+    "full": lambda m: m.full((2, 2), 1.5),
+    "full of integers": lambda m: m.full((2,), 7),
+    "arange": lambda m: m.arange(4),
+    "arange float": lambda m: m.arange(1, 2, 0.25),
+    "arange step": lambda m: m.arange(10, 0, -3),
+    "arange dtype": lambda m: m.arange(3, dtype=m.float32),
+    "linspace": lambda m: m.linspace(0, 1, 5),
+    "linspace steps": lambda m: m.linspace(-1.0, 1.0, steps=3),
+    "eye": lambda m: m.eye(3),
+    "eye rectangular": lambda m: m.eye(2, 3),
+    "zeros_like": lambda m: m.zeros_like(m.ones(2, dtype=m.float64)),
+    "ones_like dtype": lambda m: m.ones_like(m.zeros(2), dtype=m.int64),
+    "full_like": lambda m: m.full_like(m.zeros(2, 1), 3),
+    "new_zeros": lambda m: m.ones(1, dtype=m.float64).new_zeros(2, 2),
+    "new_ones": lambda m: m.ones(1).new_ones((3,)),
+}
+
+
+@pytest.mark.parametrize("name", CREATIONS)
+def test_creation_as_in_torch(name):
+    needs_torch()
+    assert_close(CREATIONS[name](mt), CREATIONS[name](torch), 1e-6)
+
+
+@pytest.mark.parametrize("make", [mt.zeros, mt.ones, mt.empty, mt.rand, mt.randn])
+def test_ways_to_give_a_shape(make):
+    for x in (make(2, 3), make((2, 3)), make([2, 3]), make(size=(2, 3)), make(*mt.zeros(2, 3).shape)):
+        assert x.shape == (2, 3) and x.dtype == mt.float32
+    assert make(2, requires_grad=True).requires_grad
+    assert make(2, dtype=mt.float64).dtype == mt.float64
+
+
+def test_random_numbers_are_reproducible():
+    def draw(generator=None):
+        return [
+            mt.rand(3, generator=generator).tolist(),
+            mt.randn(3, generator=generator).tolist(),
+            mt.randint(0, 9, (4,), generator=generator).tolist(),
+            mt.randperm(5, generator=generator).tolist(),
+            mt.normal(0.0, 2.0, (3,), generator=generator).tolist(),
+            mt.zeros(3).uniform_(-1, 1, generator=generator).tolist(),
+        ]
+
+    mt.manual_seed(5)
+    first = draw()
+    mt.manual_seed(5)
+    assert draw() == first
+    assert draw() != first
+    assert draw(mt.Generator().manual_seed(5)) == first
+
+
+def test_random_state_can_be_restored():
+    state = mt.get_rng_state()
+    first = mt.rand(3).tolist()
+    mt.set_rng_state(state)
+    assert mt.rand(3).tolist() == first
+
+
+def test_random_numbers_lie_where_they_should():
+    u, n, i = mt.rand(10_000), mt.randn(10_000), mt.randint(2, 5, (1000,))
+    assert float(u.min()) >= 0 and float(u.max()) < 1 and abs(float(u.mean()) - 0.5) < 0.02
+    assert abs(float(n.mean())) < 0.05 and abs(float(n.std()) - 1) < 0.05
+    assert set(i.tolist()) == {2, 3, 4} and i.dtype == mt.int64
+    assert mt.randint(3, (2, 2)).shape == (2, 2)
+    assert sorted(mt.randperm(6).tolist()) == list(range(6))
+
+
+# --- conversions ---------------------------------------------------------------------------------------------
+
+
+def test_item_and_python_numbers(device):
+    x = mt.tensor([[2.5]], device=device)
+    assert x.item() == float(x) == 2.5 and int(x) == 2 and bool(x)
+    assert not mt.tensor(0.0, device=device)
+    assert isinstance(mt.tensor(3, device=device).item(), int)
+    assert [10, 20, 30][mt.tensor(1)] == 20
+    assert f"{mt.tensor(1.23456, device=device):.3f}" == "1.235"
+
+
+def test_format_of_a_sum_as_the_chapter_prints_it():
+    loss = (mt.ones(2, 2, requires_grad=True) * 3).sum()
+    assert f"loss {loss:.3f}, {mt.ones(1).sum():.1f}" == "loss 12.000, 1.0"
+
+
+@pytest.mark.parametrize("convert", [float, int, bool, lambda x: x.item()])
+def test_many_elements_are_no_number(convert):
+    with pytest.raises((RuntimeError, TypeError, ValueError), match=r"2 elements"):
+        convert(mt.ones(2))
+
+
+def test_types_by_name():
+    x = mt.tensor([0.0, 1.7])
+    assert x.double().dtype == mt.float64 and x.long().tolist() == [0, 1] and x.int().dtype == mt.int32
+    assert x.bool().tolist() == [False, True] and x.float() is x and x.to(mt.uint8).dtype == mt.uint8
+    assert x.type(mt.float64).dtype == mt.float64
+
+
+def test_conversion_of_types_passes_gradients():
+    x = mt.ones(2, requires_grad=True)
+    (x.double() * 2).sum().backward()
+    assert x.grad.dtype == mt.float32 and x.grad.tolist() == [2.0, 2.0]
+
+
+def test_numpy_shares_memory():
+    x = mt.zeros(2)
+    x.numpy()[0] = 3
+    assert x.tolist() == [3.0, 0.0]
+    assert np.asarray(x).dtype == np.float32
+    with pytest.raises(RuntimeError, match=r"requires grad.*detach\(\).numpy\(\)"):
+        mt.ones(2, requires_grad=True).numpy()
+
+
+def test_numpy_leaves_arithmetic_to_the_tensor():
+    x = mt.ones(2, 2, dtype=mt.float64, requires_grad=True)
+    y = np.float64(2.0) * x + np.float32(1.0)
+    assert isinstance(y, mt.Tensor) and y.requires_grad and y.dtype == mt.float64
+
+
+def test_shape_and_size():
+    x = mt.zeros(2, 3, 4)
+    assert x.shape == (2, 3, 4) == x.size() and x.size(1) == 3 and x.size(-1) == 4
+    assert x.numel() == 24 and x.ndim == x.dim() == 3 and len(x) == 2
+    assert isinstance(x.shape, tuple)
+
+
+def test_len_and_iteration_of_a_scalar():
+    with pytest.raises(TypeError, match="0-d"):
+        len(mt.tensor(1.0))
+    with pytest.raises(TypeError, match="0-d"):
+        iter(mt.tensor(1.0))
+
+
+def test_zip_goes_over_the_first_dimension():
+    """The chapter: ``for x, k in zip(X, K)``."""
+    assert [(x * k).tolist() for x, k in zip(mt.ones(2, 2), mt.tensor([3.0, 4.0]))] == [[3.0, 3.0], [4.0, 4.0]]
+
+
+def test_contiguity():
+    x = mt.zeros(2, 3)
+    assert x.is_contiguous() and not x.T.is_contiguous() and x.T.contiguous().is_contiguous()
+    assert x.contiguous() is x
+
+
+def test_a_tensor_is_its_own_key():
+    x, y = mt.ones(1), mt.ones(1)
+    assert len({x, y, x}) == 2
+
+
+def test_comparison_with_something_else():
+    assert (mt.ones(2) == None) is False  # noqa: E711
+    assert (mt.ones(2) != "text") is True
+
+
+def test_allclose_equal_is_tensor():
+    x = mt.tensor([1.0, 2.0])
+    assert mt.equal(x, x.clone()) and not mt.equal(x, x + 1e-4) and not mt.equal(x, mt.ones(3))
+    assert mt.allclose(x, x + 1e-7) and not mt.allclose(x, x + 1e-2)
+    assert mt.is_tensor(x) and not mt.is_tensor(np.ones(1))
+    assert mt.is_floating_point(x) and not mt.is_floating_point(mt.arange(2))
+
+
+def test_copies(device):
+    x = mt.tensor([1.0, 2.0], device=device, requires_grad=True)
+    for y in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert y.tolist() == x.tolist() and y.requires_grad and y.is_leaf and y.device == x.device
+        with mt.no_grad():
+            y.zero_()
+        assert x.tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="leaf"):
+        copy.deepcopy(x * 2)
+
+
+# --- printing ------------------------------------------------------------------------------------------------
+
+PRINTED = [
+    lambda m: m.tensor([1.0, 2.5]),
+    lambda m: m.tensor(1.5),
+    lambda m: m.tensor([1, 20, 300]),
+    lambda m: m.tensor([[True, False]]),
+    lambda m: m.arange(12).reshape(3, 4),
+    lambda m: m.tensor([[1.0, -2.0], [0.12345678, 100.0]]),
+    lambda m: m.tensor([1.0], dtype=m.float64),
+    lambda m: m.tensor([1.0], requires_grad=True),
+    lambda m: m.zeros(2, 0),
+    lambda m: m.tensor([]),
+    lambda m: m.zeros(2, 2, 2),
+    lambda m: m.tensor([1e-8, 1.0]),
+    lambda m: m.tensor(3, dtype=m.int32),
+]
+
+
+@pytest.mark.parametrize("index", range(len(PRINTED)))
+def test_repr_is_that_of_torch(index):
+    needs_torch()
+    assert repr(PRINTED[index](mt)) == repr(PRINTED[index](torch)).replace("torch.", "")
+
+
+def test_repr_says_where_and_from_what(standin):
+    assert repr(mt.ones(1, device="cuda")) == "tensor([1.], device='cuda:0')"
+    assert "grad_fn=<" in repr(mt.ones(1, requires_grad=True) * 2)
+
+
+# --- indexing --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key", [0, -1, (1, 2), slice(1, None), (..., 0), (slice(None), None), (slice(None, None, 2), -1)]
+)
+def test_a_simple_index_is_a_view(key):
+    x = mt.zeros(3, 4)
+    assert np.shares_memory(x[key].array, x.array)
+
+
+def test_indices_out_of_range():
+    with pytest.raises(IndexError):
+        mt.zeros(3)[3]
+    with pytest.raises(IndexError):
+        mt.zeros(3)[0, 0]
+
+
+def test_assignment_converts_and_broadcasts(device):
+    x = mt.zeros(2, 3, device=device)
+    x[0] = 1
+    x[1, 1:] = mt.tensor([2.0, 3.0], dtype=mt.float64, device=device)
+    x[:, 0] = mt.tensor(5, device=device)
+    assert x.tolist() == [[5.0, 1.0, 1.0], [5.0, 2.0, 3.0]] and x.dtype == mt.float32
+
+
+def test_assignment_of_the_chapter():
+    x = mt.ones((6, 8))
+    x[:, 2:6] = 0
+    assert float(x.sum()) == 24.0
+
+
+def test_assignment_of_another_shape():
+    with pytest.raises((ValueError, RuntimeError), match=r"3"):
+        mt.zeros(2)[:] = mt.zeros(3)
+
+
+# --- in place --------------------------------------------------------------------------------------------------
+
+
+def test_in_place_methods_return_the_tensor_itself(device):
+    x = mt.zeros(2, device=device)
+    array = x.array
+    for result in (
+        x.add_(1),
+        x.mul_(2),
+        x.sub_(1),
+        x.div_(2),
+        x.clamp_(0, 1),
+        x.fill_(3),
+        x.copy_(mt.ones(2)),
+        x.zero_(),
+    ):
+        assert result is x and x.array is array
+    assert x.tolist() == [0.0, 0.0]
+    assert x.uniform_().array is array and x.normal_() is x and x.requires_grad_() is x
+
+
+def test_augmented_assignment_changes_in_place():
+    x = mt.ones(2)
+    alias, array = x, x.array
+    x += 1
+    x *= 3
+    x -= 2
+    x /= 2
+    assert x is alias and x.array is array and x.tolist() == [2.0, 2.0]
+
+
+# --- errors ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: mt.ones(2) + mt.ones(3), (RuntimeError, ValueError), r"\(2,\).*\(3,\)"),
+        (lambda: mt.ones(2, 3) @ mt.ones(2, 3), (RuntimeError, ValueError), r"\(2, 3\).*\(2, 3\)|3.*2"),
+        (lambda: mt.ones(2) + "a", TypeError, r"str|'a'"),
+        (lambda: mt.ones(6).reshape(4), (RuntimeError, ValueError), r"\(?4|6"),
+        (lambda: mt.ones(2).sum(1), IndexError, r"1|range"),
+        (lambda: mt.ones(2).transpose(0, 2), IndexError, r"2|range"),
+        (lambda: mt.cat([]), (RuntimeError, ValueError), r"empty|at least one|non-empty"),
+        (lambda: mt.cat([mt.ones(2, 3), mt.ones(3, 2)]), (RuntimeError, ValueError), r"size|shape|3"),
+        (lambda: mt.stack([mt.ones(2), mt.ones(3)]), (RuntimeError, ValueError), r"\(2,\).*\(3,\)|size|shape"),
+        (lambda: mt.ones(2).expand(3), (RuntimeError, ValueError), r"2.*3|3.*2"),
+        (lambda: mt.ones(2, 2, 2).t(), (RuntimeError, ValueError), r"2|dim"),
+        (lambda: mt.zeros(0).max(), (RuntimeError, ValueError, IndexError), r"empty|no elements|zero|numel"),
+        (lambda: mt.clamp(mt.ones(2)), (RuntimeError, ValueError), r"min.*max"),
+    ],
+)
+def test_errors_name_the_cause(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+
+
+def test_mean_of_integers():
+    with pytest.raises(RuntimeError, match="float"):
+        mt.arange(3).mean()
+
+
+def test_reductions_of_nothing_as_in_torch():
+    assert mt.zeros(0).sum().item() == 0.0 and mt.zeros(0, 3).sum(0).tolist() == [0.0] * 3
+    assert bool(mt.zeros(0).all()) and not bool(mt.zeros(0).any())
