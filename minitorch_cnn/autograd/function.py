@@ -88,7 +88,7 @@ class Function:
         devices = {str(x.device): None for x in inputs if isinstance(x, Tensor)}
         if len(devices) > 1:
             raise RuntimeError(
-                f"{self.name} expected all tensors on one device, got {' and '.join(devices)}; move them with .to(device)"
+                f"{self.name} expected all tensors on one device, got {' and '.join(devices)}; move them by .to(device)"
             )
 
     def _record(self, inputs, output):

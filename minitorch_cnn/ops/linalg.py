@@ -15,8 +15,14 @@ class MatMul(Function):
         return get_array_module(a).matmul(a, b)
 
     def backward(self, dy, _y, a, b):
-        da = MatMul()(dy, transpose(b, -2, -1)) if wants_grad(a) else None
-        db = MatMul()(transpose(a, -2, -1), dy) if wants_grad(b) else None
+        da = db = None
+        if wants_grad(a) and a.array.strides[-2] < a.array.strides[-1]:
+            # a is a transposed view, as flattened images are: give its gradient the same memory order
+            da = transpose(MatMul()(b, transpose(dy, -2, -1)), -2, -1)
+        elif wants_grad(a):
+            da = MatMul()(dy, transpose(b, -2, -1))
+        if wants_grad(b):
+            db = MatMul()(transpose(a, -2, -1), dy)
         return da, db
 
 

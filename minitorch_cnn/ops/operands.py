@@ -49,7 +49,9 @@ def promoted(*operands, floating=False):
     list of Tensor or number
         A number stays a number, and so is no constant to copy to a GPU.
     """
-    dtype = _common_dtype(operands) or promote([_ranked(x) for x in operands])
+    if _is_one_floating_type(operands):
+        return [x if isinstance(x, Tensor) else float(x) for x in operands]
+    dtype = promote([_ranked(x) for x in operands])
     if floating and not is_floating(dtype):
         dtype = dtypes.float32
     if not any(isinstance(x, Tensor) for x in operands):
@@ -57,11 +59,17 @@ def promoted(*operands, floating=False):
     return [convert(x, x.device, dtype) if isinstance(x, Tensor) else dtype.type(x).item() for x in operands]
 
 
-def _common_dtype(operands):
-    """The floating-point type of all the tensors, if they have but one: no number can change that."""
-    dtypes = {x.array.dtype for x in operands if isinstance(x, Tensor)}
-    common = dtypes.pop() if len(dtypes) == 1 else None
-    return common if common is not None and is_floating(common) and all(map(is_operand, operands)) else None
+def _is_one_floating_type(operands):
+    """Whether the tensors are all of one floating-point type, which no number beside them can change."""
+    dtype = None
+    for x in operands:
+        if isinstance(x, Tensor):
+            dtype = dtype or x.array.dtype
+            if x.array.dtype != dtype:
+                return False
+        elif not isinstance(x, (float, int)):
+            return False
+    return dtype is not None and is_floating(dtype)
 
 
 def floating(x):

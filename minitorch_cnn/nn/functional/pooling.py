@@ -182,11 +182,10 @@ def _windows(x, axes, value):
 
 def _divisors(axes, like, count_include_pad):
     """What to divide each window's sum by: one number, or one for each place, (OH, OW)."""
+    if all(a.padding_after == a.padding and (count_include_pad or not a.padding) for a in axes):
+        return math.prod(a.kernel for a in axes)  # every window is whole
     rows, columns = (a.elements(count_include_pad) for a in axes)
-    counts = rows[:, None] * columns[None, :]
-    if (counts == counts.flat[0]).all():
-        return int(counts.flat[0])
-    return Tensor(asarray(counts.astype(like.dtype), Tensor(like).device))
+    return Tensor(asarray((rows[:, None] * columns).astype(like.dtype), Tensor(like).device))
 
 
 def _plane_indices(index, axes, kw):
