@@ -109,7 +109,7 @@ from minitorch_cnn.ops import (
 from minitorch_cnn.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from minitorch_cnn.tensor import Tensor, is_floating_point, is_tensor
 
-from minitorch_cnn import d2l, data, models, nn, optim  # isort: skip - they stand on all of the above
+from minitorch_cnn import nn, optim  # isort: skip - they stand on all of the above
 
 __all__ = [
     "Generator",
@@ -221,6 +221,7 @@ __all__ = [
     "t",
     "tanh",
     "tensor",
+    "training",
     "transpose",
     "uint8",
     "unbind",
@@ -231,3 +232,12 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name):
+    """Import the parts that not every user of tensors needs, when they are first asked for."""
+    if name in ("d2l", "data", "models", "training"):
+        import importlib
+
+        return importlib.import_module(f"minitorch_cnn.{name}")
+    raise AttributeError(f"module 'minitorch_cnn' has no attribute {name!r}")

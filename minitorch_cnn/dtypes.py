@@ -9,7 +9,7 @@ int64 = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool_ = np.dtype("bool")
 
-_CATEGORIES = "biuf"  # NumPy's letters for: bool, signed and unsigned integer, float
+_CATEGORIES = {"b": 0, "i": 1, "u": 1, "f": 2}  # NumPy's letters for: bool, signed and unsigned integer, float
 
 
 def is_floating(dtype):
@@ -20,7 +20,7 @@ def is_floating(dtype):
 def _category(dtype):
     if dtype.kind not in _CATEGORIES:
         raise TypeError(f"expected a boolean, integer or floating-point type, got {dtype}")
-    return {"b": 0, "i": 1, "u": 1, "f": 2}[dtype.kind]
+    return _CATEGORIES[dtype.kind]
 
 
 def of_scalar(value):

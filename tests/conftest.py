@@ -7,11 +7,13 @@ import os
 import sys
 from pathlib import Path
 
+# The arrays of tests are small, and on shared cores the threads of BLAS spend their time waiting for each other.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 import pytest
 
-sys.path.insert(
-    0, str(Path(__file__).parent)
-)  # the tests of every folder import helpers, cases, oracle and standin_cupy
+sys.path.insert(0, str(Path(__file__).parent))  # every folder's tests import helpers, cases, oracle, standin_cupy
 
 import standin_cupy
 

@@ -1,12 +1,12 @@
 """The operation, which is also the node of the graph."""
 
-import inspect
-
 import numpy as np
 
 from minitorch_cnn.autograd.mode import mode
 from minitorch_cnn.backend import device_of, get_array_module
 from minitorch_cnn.tensor import Tensor
+
+VARARGS = 0x04  # the flag of a code object whose last argument is `*args`
 
 
 class Function:
@@ -40,9 +40,11 @@ class Function:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        _, _, output, *inputs = inspect.signature(cls.backward).parameters.values()
-        cls._reads_output = not output.name.startswith("_")
-        cls._reads_input = tuple(not parameter.name.startswith("_") for parameter in inputs)
+        code = cls.backward.__code__
+        count = code.co_argcount + bool(code.co_flags & VARARGS)
+        _, _, output, *inputs = code.co_varnames[:count]
+        cls._reads_output = not output.startswith("_")
+        cls._reads_input = tuple(not name.startswith("_") for name in inputs)
 
     @property
     def name(self):
@@ -66,6 +68,8 @@ class Function:
         except TypeError:
             self._check_devices(inputs)
             raise
+        except ValueError as error:  # the array library's word for shapes that do not fit
+            raise RuntimeError(f"{self.name}: {error}") from error
         if self.is_view and get_array_module(output.array).may_share_memory(output.array, arrays[0]):
             output._version_counter = inputs[0]._version_counter
             output._view_of = inputs[0], self.index, inputs[0].grad_fn
@@ -93,6 +97,7 @@ class Function:
 
     def _record(self, inputs, output):
         """Become the node that `output` comes from."""
+        # one name may stand for many inputs: `*_xs`
         reads = self._reads_input * len(inputs) if len(self._reads_input) == 1 else self._reads_input
         self.inputs = tuple(
             x if read or not isinstance(x, Tensor) else Outline(x) for x, read in zip(inputs, reads, strict=True)
@@ -158,7 +163,10 @@ class Function:
         )
 
     def release(self):
-        """Forget the values that were kept for `backward`."""
+        """Forget the values that were kept for `backward`.
+
+        A node that keeps none has nothing to lose: it may be walked again, as in PyTorch.
+        """
         if self.output is not None or any(isinstance(x, Tensor) for x in self.inputs):
             self.inputs = self.output = None
 

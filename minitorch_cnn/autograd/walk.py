@@ -74,7 +74,7 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     for output, gradient in zip(outputs, gradients, strict=True):
         _gather(pending, source(output), _initial_gradient(output, gradient))
     order = _topological_order(pending)
-    passed = None if wanted is None else _ancestors(order, wanted)
+    leading = None if wanted is None else _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
     found = {}
     with set_grad_enabled(create_graph):
@@ -82,7 +82,7 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
             dy = pending.pop(node, None)
             if wanted is not None and node in wanted:
                 found[node] = dy
-            if dy is None or (passed is not None and node not in passed):
+            if dy is None or (leading is not None and node not in leading):
                 continue
             for edge, dx in zip(node.edges, node.gradients(dy), strict=True):
                 if dx is not None:
@@ -133,10 +133,10 @@ def _topological_order(sources):
     return order[::-1]
 
 
-def _ancestors(order, wanted):
+def _leading_to(order, wanted):
     """The nodes through which a gradient must pass to reach one of the wanted ones."""
-    passed = set()
+    leading = set()
     for node in reversed(order):
-        if any(edge in wanted or edge in passed for edge in node.edges if edge is not None):
-            passed.add(node)
-    return passed
+        if any(edge in wanted or edge in leading for edge in node.edges if edge is not None):
+            leading.add(node)
+    return leading

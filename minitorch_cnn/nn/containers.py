@@ -6,6 +6,8 @@ from minitorch_cnn.nn.module import Module
 class _Numbered(Module):
     """Modules in order, reached by their index as well as by their name."""
 
+    shardable = True
+
     def __len__(self):
         return len(self._modules)
 

@@ -16,8 +16,9 @@ class Module(Registry):
     training : bool
         True after construction and `train`, False after `eval`. Dropout and batch normalisation look at it.
     shardable : bool
-        Whether in training, too, each example's output depends on that example and the parameters alone, so that a
-        batch can be computed in parts. A class that looks at the whole batch, or draws random numbers, sets it False.
+        Whether an example's output depends on that example and the parameters alone, in training too, so that
+        `training.backward_in_shards` may compute a batch in parts. Layers that neither look at the whole batch nor
+        draw random numbers set it True; so may a class of yours.
 
     Examples
     --------
@@ -35,7 +36,7 @@ class Module(Registry):
     ['factor']
     """
 
-    shardable = True
+    shardable = False
 
     def __init__(self):
         super().__init__()

@@ -10,7 +10,9 @@ from minitorch_cnn.ops.indexing import getitem
 
 
 class Windows(Function):
-    """y[n, c, i, j] = the window of x[n, c] at place (i, j), as a view;  dx = all windows of dy added up.
+    """y[n, c, i, j] = the window of x[n, c] at place (i, j);  dx = all windows of dy added up.
+
+    A view of x if its batch is innermost in memory, else of a copy that has it so.
 
     Parameters
     ----------
@@ -24,11 +26,14 @@ class Windows(Function):
 
     def forward(self, x):
         (kh, kw), (sh, sw), (dh, dw) = self.geometry
-        xp = get_array_module(x)
         x = batch_innermost(x)
-        spans = (dh * (kh - 1) + 1, dw * (kw - 1) + 1)
-        windows = xp.lib.stride_tricks.sliding_window_view(x, spans, axis=(2, 3))
-        return windows[:, :, ::sh, ::sw, ::dh, ::dw]  # (N, C, OH, OW, KH, KW)
+        n, c, h, w = x.shape
+        oh, ow = (h - dh * (kh - 1) - 1) // sh + 1, (w - dw * (kw - 1) - 1) // sw + 1
+        # The same memory, read with other strides: to the next window, and to the next element inside of one.
+        to_image, to_channel, to_row, to_column = x.strides
+        strides = to_image, to_channel, sh * to_row, sw * to_column, dh * to_row, dw * to_column
+        as_strided = get_array_module(x).lib.stride_tricks.as_strided
+        return as_strided(x, (n, c, oh, ow, kh, kw), strides)  # (N, C, OH, OW, KH, KW)
 
     def backward(self, dy, _y, _x):
         return (Fold(*self.geometry, _x.shape[2:])(dy),)
@@ -44,11 +49,15 @@ class Fold(Function):
         (kh, kw), (sh, sw), (dh, dw) = self.geometry
         n, c, oh, ow = x.shape[:4]
         y = get_array_module(x).zeros((c, *self.size, n), dtype=x.dtype).transpose(3, 0, 1, 2)  # (N, C, H, W)
+        is_disjoint = dh * (kh - 1) < sh and dw * (kw - 1) < sw
         for i in range(kh):
             rows = slice(i * dh, i * dh + sh * (oh - 1) + 1, sh)
             for j in range(kw):
                 columns = slice(j * dw, j * dw + sw * (ow - 1) + 1, sw)
-                y[:, :, rows, columns] += x[..., i, j]
+                if is_disjoint:  # as in most pooling: nothing is there to add to
+                    y[:, :, rows, columns] = x[..., i, j]
+                else:
+                    y[:, :, rows, columns] += x[..., i, j]
         return y
 
     def backward(self, dy, _y, _x):
@@ -78,8 +87,13 @@ class Pad(Function):
         self.widths, self.value = widths, value
 
     def forward(self, x):
+        xp = get_array_module(x)
         shape = tuple(before + size + after for size, (before, after) in zip(x.shape, self.widths, strict=True))
-        y = get_array_module(x).empty_like(x, shape=shape)  # in the memory order of x
+        if x.ndim == 4:  # images: as long as they are copied, with the batch innermost
+            n, c, h, w = shape
+            y = xp.empty((c, h, w, n), dtype=x.dtype).transpose(3, 0, 1, 2)
+        else:
+            y = xp.empty_like(x, shape=shape)  # in the memory order of x
         y.fill(self.value)
         y[self._inside(x.shape)] = x
         return y

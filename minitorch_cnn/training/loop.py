@@ -22,8 +22,9 @@ def train(
     """Train a classifier with cross-entropy, and measure it as the chapter does.
 
     Loss and train accuracy are means over an epoch's examples, taken while the weights change; test accuracy is
-    measured after each epoch. On a CPU, a batch is computed in shards on all cores (see `backward_in_shards`); on a
-    GPU, nothing is read back within an epoch but at its five reports.
+    measured after each epoch. On a CPU, a batch is computed in shards on all cores (see `backward_in_shards`). On a
+    GPU, loss and accuracy are read back only at the five reports of an epoch; the labels, which the loss checks on
+    the host, at each step.
 
     Parameters
     ----------

@@ -19,15 +19,15 @@ SHARDS = 4
 def backward_in_shards(net, loss, x, y, shards=SHARDS):
     """``y_hat = net(x); l = loss(y_hat, y); l.backward()``, on all cores.
 
-    Gradients are those of the whole batch up to rounding. Where the shards of a batch cannot be computed one by
-    one, the batch stays whole: on a GPU, with a layer that is not `shardable` (batch normalization, dropout), and
-    with a loss that is not the plain mean over the examples.
+    Gradients are those of the whole batch up to rounding. The batch stays whole on a GPU, with a module that is not
+    `shardable` (batch normalization, dropout, and classes that do not say they are), and with a loss whose
+    `reduction` over the examples is not the plain "mean".
 
     Parameters
     ----------
     net : Module
-    loss : callable
-        Maps outputs and targets to the mean over the examples, such as `nn.CrossEntropyLoss()`.
+    loss : Module
+        Maps outputs and targets to a number, such as `nn.CrossEntropyLoss()`.
     x, y : Tensor
         A batch, of shapes (N, ...) and (N, ...).
     shards : int
@@ -121,10 +121,12 @@ def map_shards(function, *tensors, shards=SHARDS):
 
 
 def _can_be_split(net, loss, y):
-    """Whether the loss of a batch is the mean of the losses of its parts, each computed by itself."""
+    """Whether the outputs, and with a loss its mean, can be computed part by part."""
     if y.is_cuda or (net.training and not all(module.shardable for module in net.modules())):
         return False
-    is_mean = getattr(loss, "reduction", "mean") == "mean" and getattr(loss, "weight", None) is None
+    if loss is None:
+        return True
+    is_mean = getattr(loss, "reduction", None) == "mean" and getattr(loss, "weight", None) is None
     ignored = getattr(loss, "ignore_index", None)
     return is_mean and (ignored is None or not (y.array == ignored).any())
 

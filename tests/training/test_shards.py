@@ -74,7 +74,16 @@ def whole_batch_cases():
         "an ignored label": (nn.Sequential(), nn.CrossEntropyLoss(ignore_index=3)),
         "batch normalization": (nn.Sequential(nn.BatchNorm2d(1).double()), nn.CrossEntropyLoss()),
         "dropout": (nn.Sequential(nn.Dropout(0.5)), nn.CrossEntropyLoss()),
+        "a module that does not say": (nn.Sequential(FunctionalDropout()), nn.CrossEntropyLoss()),
+        "a loss that does not say": (nn.Sequential(), lambda y_hat, y: nn.functional.cross_entropy(y_hat, y).exp()),
     }
+
+
+class FunctionalDropout(nn.Module):
+    """A class of a user's, who did not say that it is shardable."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5, self.training)
 
 
 @pytest.mark.parametrize("name", whole_batch_cases())

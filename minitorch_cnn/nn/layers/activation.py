@@ -7,12 +7,16 @@ from minitorch_cnn.nn.module import Module
 class Sigmoid(Module):
     """1 / (1 + e⁻ˣ), element by element."""
 
+    shardable = True
+
     def forward(self, input):
         return F.sigmoid(input)
 
 
 class Tanh(Module):
     """The hyperbolic tangent, element by element."""
+
+    shardable = True
 
     def forward(self, input):
         return F.tanh(input)
@@ -26,6 +30,8 @@ class ReLU(Module):
     inplace : bool
         Whether to write the result into the input.
     """
+
+    shardable = True
 
     def __init__(self, inplace=False):
         super().__init__()
@@ -45,6 +51,8 @@ class Softmax(Module):
     ----------
     dim : int
     """
+
+    shardable = True
 
     def __init__(self, dim=None):
         super().__init__()

@@ -13,6 +13,8 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 class _Conv(Module):
     """What a convolution and its transpose have in common."""
 
+    shardable = True
+
     output_padding = (0, 0)
 
     def __init__(self, in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode):

@@ -21,8 +21,6 @@ class Dropout(Module):
     [1.0, 1.0, 1.0]
     """
 
-    shardable = False
-
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
         if not 0 <= p <= 1:

@@ -32,6 +32,8 @@ class Linear(Module):
     (5, 2)
     """
 
+    shardable = True
+
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in_features = in_features
@@ -54,6 +56,8 @@ class Linear(Module):
 class Identity(Module):
     """Its input, unchanged; arguments are ignored."""
 
+    shardable = True
+
     def __init__(self, *args, **kwargs):
         super().__init__()
 
@@ -69,6 +73,8 @@ class Flatten(Module):
     start_dim, end_dim : int
         The first and the last dimension to merge.
     """
+
+    shardable = True
 
     def __init__(self, start_dim=1, end_dim=-1):
         super().__init__()
@@ -98,6 +104,8 @@ class Unflatten(Module):
     >>> Unflatten(1, (2, 3))(mt.zeros(5, 6)).shape
     (5, 2, 3)
     """
+
+    shardable = True
 
     def __init__(self, dim, unflattened_size):
         super().__init__()

@@ -9,7 +9,6 @@ from minitorch_cnn.nn.parameter import Parameter
 
 
 class _BatchNorm(Module):
-    shardable = False
     ndims = ()  # how many dimensions an input may have
     accepts = ""
 
