@@ -1,5 +1,8 @@
 """Tensors from numbers: given, constant, counted or random."""
 
+import math
+import operator
+
 import numpy as np
 
 from minitorch_cnn import dtypes
@@ -79,8 +82,17 @@ def _made(array, dtype, device, requires_grad):
     return Tensor(asarray(array, as_device(device), dtype), requires_grad=requires_grad)
 
 
-def _shape(size, keyword):
-    return as_size(size if keyword is None else (keyword,))
+def _count(name, value):
+    """A whole number that is not negative."""
+    value = operator.index(value)
+    if value < 0:
+        raise RuntimeError(f"{name} must not be negative, got {value}")
+    return value
+
+
+def _shape(size, keyword=None):
+    size = as_size(size if keyword is None else (keyword,))
+    return tuple(_count("a size", s) for s in size)
 
 
 def zeros(*args, size=None, dtype=None, device=None, requires_grad=False):
@@ -101,7 +113,7 @@ def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of one value; its type is that of the value unless `dtype` says otherwise."""
     dtype = dtype or dtypes.of_scalar(fill_value)
-    return Tensor(filled(as_size((size,)), fill_value, as_device(device), dtype), requires_grad=requires_grad)
+    return Tensor(filled(_shape((size,)), fill_value, as_device(device), dtype), requires_grad=requires_grad)
 
 
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
@@ -129,20 +141,29 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         If `step` is 0 or leads away from `end`.
     """
     start, end = (0, start) if end is None else (start, end)
+    if not all(map(math.isfinite, (start, end, step))):
+        raise RuntimeError(f"arange: unsupported range, from {start} to {end} by {step}")
     if step == 0 or (end - start) / step < 0:
         raise RuntimeError(f"arange: from {start} to {end}, a step must be non-zero and lead there, got {step}")
-    array = np.arange(start, end, step)
-    dtype = dtype or (dtypes.float32 if array.dtype.kind == "f" else dtypes.int64)
-    return _made(array, dtype, device, requires_grad)
+    is_whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
+    dtype = dtype or (dtypes.int64 if is_whole else dtypes.float32)
+    if not dtypes.is_floating(dtype):
+        start, end, step = int(start), int(end), int(step)
+    return _made(start + step * np.arange(math.ceil((end - start) / step)), dtype, device, requires_grad)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances, from `start` to `end`, both included."""
-    return _made(np.linspace(start, end, steps), dtype or dtypes.float32, device, requires_grad)
+    dtype = dtype or dtypes.float32
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    if not dtypes.is_floating(dtype):
+        start, end = int(start), int(end)
+    return _made(np.linspace(start, end, _count("linspace: steps", steps)), dtype, device, requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
+    n, m = _count("eye: n", n), _count("eye: m", n if m is None else m)
     return _made(np.eye(n, m), dtype or dtypes.float32, device, requires_grad)
 
 
@@ -167,24 +188,30 @@ def randn(*args, size=None, generator=None, dtype=None, device=None, requires_gr
     return _made(array, dtype, device, requires_grad)
 
 
-def normal(mean, std, size, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Random numbers, normal with a given mean and standard deviation."""
-    drawn = randn(size=size, generator=generator, dtype=dtype, device=device)
-    drawn = drawn * std + mean
-    return drawn.requires_grad_(requires_grad)
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers, normal with a given mean and standard deviation: of a size, or one for each of their elements."""
+    if isinstance(std, (int, float)) and std < 0:
+        raise RuntimeError(f"normal expects a standard deviation of at least 0, got {std}")
+    if size is None:
+        like = mean + std
+        size, dtype, device = like.shape, like.dtype, like.device
+    drawn = randn(size=size, generator=generator, dtype=dtype, device=device) * std + mean
+    return drawn.requires_grad_() if requires_grad else drawn
 
 
 def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
     """Random whole numbers from `low` up to and without `high`: ``randint(10, (3,))`` or ``randint(2, 5, (3,))``."""
     if size is None:
         low, high, size = 0, low, high
-    array = _stream(generator).integers(low, high, as_size((size,)))
+    if low >= high:
+        raise RuntimeError(f"randint expects low to be less than high, got {low} and {high}")
+    array = _stream(generator).integers(low, high, _shape((size,)))
     return _made(array, dtype or dtypes.int64, device, False)
 
 
 def randperm(n, *, generator=None, dtype=None, device=None):
     """The numbers from 0 to n-1 in random order."""
-    return _made(_stream(generator).permutation(n), dtype or dtypes.int64, device, False)
+    return _made(_stream(generator).permutation(_count("n", n)), dtype or dtypes.int64, device, False)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):

@@ -55,8 +55,7 @@ class InPlace:
 
     def copy_(self, source):
         """Take over the elements of `source`, broadcast and converted."""
-        source = mt.ops.convert(mt.as_tensor(source), self.device, self.dtype)
-        return self._update(lambda old: mt.clone(mt.expand(source, old.shape)), source)
+        return self.fill_(mt.ops.convert(mt.as_tensor(source), self.device, self.dtype))
 
     def zero_(self):
         """Set every element to 0."""
@@ -64,15 +63,16 @@ class InPlace:
 
     def fill_(self, value):
         """Set every element to `value`."""
-        return self._update(lambda old: mt.full_like(old, value))
+        self[...] = value
+        return self
 
     def uniform_(self, low=0.0, high=1.0, *, generator=None):
         """Draw each element from the uniform distribution on [low, high)."""
-        return self._update(lambda old: mt.rand_like(old, generator=generator) * (high - low) + low)
+        return self.fill_(mt.rand_like(self, generator=generator) * (high - low) + low)
 
     def normal_(self, mean=0.0, std=1.0, *, generator=None):
         """Draw each element from a normal distribution."""
-        return self._update(lambda old: mt.randn_like(old, generator=generator) * std + mean)
+        return self.fill_(mt.normal(mean, std, self.shape, generator=generator, dtype=self.dtype, device=self.device))
 
     # --- how ---------------------------------------------------------------------------------------------
 

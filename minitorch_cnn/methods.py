@@ -62,21 +62,21 @@ class Methods:
         """Which elements are finite."""
         return mt.isfinite(self)
 
-    def add(self, other):
-        """The sum, element by element."""
-        return mt.add(self, other)
+    def add(self, other, *, alpha=1):
+        """The sum with ``alpha * other``, element by element."""
+        return mt.add(self, other, alpha=alpha)
 
-    def sub(self, other):
-        """The difference, element by element."""
-        return mt.sub(self, other)
+    def sub(self, other, *, alpha=1):
+        """The difference from ``alpha * other``, element by element."""
+        return mt.sub(self, other, alpha=alpha)
 
     def mul(self, other):
         """The product, element by element."""
         return mt.mul(self, other)
 
-    def div(self, other):
+    def div(self, other, *, rounding_mode=None):
         """The quotient, element by element."""
-        return mt.div(self, other)
+        return mt.div(self, other, rounding_mode=rounding_mode)
 
     def pow(self, exponent):
         """Each element to the power of `exponent`."""
@@ -116,21 +116,21 @@ class Methods:
 
     # --- reductions ---------------------------------------------------------------------------------------
 
-    def sum(self, dim=None, keepdim=False):
+    def sum(self, dim=None, keepdim=False, *, dtype=None):
         """The sum over all dimensions or over some."""
-        return mt.sum(self, dim, keepdim)
+        return mt.sum(self, dim, keepdim, dtype=dtype)
 
-    def mean(self, dim=None, keepdim=False):
+    def mean(self, dim=None, keepdim=False, *, dtype=None):
         """The mean over all dimensions or over some."""
-        return mt.mean(self, dim, keepdim)
+        return mt.mean(self, dim, keepdim, dtype=dtype)
 
-    def var(self, dim=None, *, correction=1, keepdim=False):
+    def var(self, dim=None, unbiased=None, keepdim=False, *, correction=1):
         """The variance over all dimensions or over some."""
-        return mt.var(self, dim, correction=correction, keepdim=keepdim)
+        return mt.var(self, dim, unbiased, keepdim, correction=correction)
 
-    def std(self, dim=None, *, correction=1, keepdim=False):
+    def std(self, dim=None, unbiased=None, keepdim=False, *, correction=1):
         """The standard deviation over all dimensions or over some."""
-        return mt.std(self, dim, correction=correction, keepdim=keepdim)
+        return mt.std(self, dim, unbiased, keepdim, correction=correction)
 
     def max(self, dim=None, keepdim=False):
         """The largest element; with `dim`, the pair (values, indices) along it."""
@@ -160,13 +160,13 @@ class Methods:
         """log(sum(exp(x))) along `dim`, without overflow."""
         return mt.logsumexp(self, dim, keepdim)
 
-    def softmax(self, dim):
+    def softmax(self, dim, dtype=None):
         """exp(x) / sum(exp(x)) along `dim`."""
-        return mt.softmax(self, dim)
+        return mt.softmax(self, dim, dtype)
 
-    def log_softmax(self, dim):
+    def log_softmax(self, dim, dtype=None):
         """The logarithm of `softmax`, without overflow."""
-        return mt.log_softmax(self, dim)
+        return mt.log_softmax(self, dim, dtype)
 
     def any(self, dim=None, keepdim=False):
         """Whether any element is true."""
@@ -284,13 +284,15 @@ class Methods:
         """This tensor on a device, in a type."""
         return mt.ops.convert(self, device, dtype)
 
-    def new_zeros(self, *size):
-        """Zeros of this tensor's type on its device."""
-        return mt.zeros(*size, dtype=self.dtype, device=self.device)
+    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
+        """Zeros, unless said otherwise of this tensor's type and on its device."""
+        dtype, device = dtype or self.dtype, device or self.device
+        return mt.zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_ones(self, *size):
-        """Ones of this tensor's type on its device."""
-        return mt.ones(*size, dtype=self.dtype, device=self.device)
+    def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
+        """Ones, unless said otherwise of this tensor's type and on its device."""
+        dtype, device = dtype or self.dtype, device or self.device
+        return mt.ones(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
     # --- differentiation ------------------------------------------------------------------------------------
 

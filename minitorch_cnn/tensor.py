@@ -201,22 +201,29 @@ class Tensor(Operators, Methods, InPlace):
         array = self.numpy()
         return array.copy() if copy else np.asarray(array, dtype=dtype)
 
-    def to(self, *args, device=None, dtype=None):
+    def to(self, *args, device=None, dtype=None, non_blocking=False, copy=False):
         """This tensor with another type or on another device; itself if nothing changes.
 
         Parameters
         ----------
         *args : device, dtype or Tensor
             A `Device` or its name, a dtype, both, or a tensor to become like.
+        non_blocking : bool
+            Without meaning here: a transfer is complete when this returns.
+        copy : bool
+            Make a copy even if nothing changes.
         """
-        for arg in args:
+        flags = [arg for arg in args if isinstance(arg, bool)]
+        copy = flags[1] if len(flags) > 1 else copy
+        for arg in args[: len(args) - len(flags)]:
             if isinstance(arg, Tensor):
                 device, dtype = arg.device, arg.dtype
             elif isinstance(arg, np.dtype):
                 dtype = arg
             else:
                 device = arg
-        return self._converted(self.device if device is None else as_device(device), dtype or self.dtype)
+        converted = self._converted(self.device if device is None else as_device(device), dtype or self.dtype)
+        return converted.clone() if copy and converted is self else converted
 
     def cpu(self):
         """This tensor on the CPU."""

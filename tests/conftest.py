@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - the first imports after the docstring set what the later ones read
 """Fixtures for every test: where it runs, and from which seed.
 
 With ``MINITORCH_CNN_TEST_DEVICE=cuda`` what runs on "cuda" runs on a real GPU, without it on ``standin_cupy``.

@@ -97,13 +97,14 @@ class Function:
 
     def _record(self, inputs, output):
         """Become the node that `output` comes from."""
-        # one name may stand for many inputs: `*_xs`
-        reads = self._reads_input * len(inputs) if len(self._reads_input) == 1 else self._reads_input
+        reads = self._reads_input
+        if len(reads) == 1:  # one name may stand for many inputs: `*_xs`
+            reads = reads * len(inputs)
         self.inputs = tuple(
-            x if read or not isinstance(x, Tensor) else Outline(x) for x, read in zip(inputs, reads, strict=True)
+            [x if read or not isinstance(x, Tensor) else Outline(x) for x, read in zip(inputs, reads, strict=True)]
         )
-        self.edges = tuple(source(x) if wants_grad(x) else None for x in inputs)
-        self.versions = tuple(x._version if isinstance(x, Tensor) else None for x in self.inputs)
+        self.edges = tuple([source(x) if isinstance(x, Tensor) and x._requires_grad else None for x in inputs])
+        self.versions = tuple([x._version_counter[0] if isinstance(x, Tensor) else None for x in self.inputs])
         # The output is kept as an array: a tensor would refer back to this node, and only Python's cyclic garbage
         # collector could then free the graph.
         self.output = output.array if self._reads_output else None
@@ -148,8 +149,9 @@ class Function:
                 f"trying to backward through the graph a second time: what {self.name} remembered was freed by the "
                 "first. Pass retain_graph=True to the first backward()"
             )
-        for i, (x, version) in enumerate(zip(self.inputs, self.versions, strict=True)):
-            if version is not None and x._version != version:
+        for i, version in enumerate(self.versions):
+            x = self.inputs[i]
+            if version is not None and x._version_counter[0] != version:
                 self._complain(f"input {i}, of shape {x.shape},", x._version, version)
         if self.output is not None and self.output_version_counter[0] != self.output_version:
             what = f"the output, of shape {self.output.shape},"

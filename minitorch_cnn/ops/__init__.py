@@ -36,7 +36,7 @@ from minitorch_cnn.ops.elementwise import (
     tanh,
     where,
 )
-from minitorch_cnn.ops.indexing import SetItem, getitem
+from minitorch_cnn.ops.indexing import GetItem, SetItem, getitem
 from minitorch_cnn.ops.linalg import matmul
 from minitorch_cnn.ops.operands import convert, is_operand, operand_like
 from minitorch_cnn.ops.reduce import (
@@ -77,6 +77,7 @@ from minitorch_cnn.ops.windows import Fold, Pad, Windows
 
 __all__ = [
     "Fold",
+    "GetItem",
     "Pad",
     "SetItem",
     "Windows",

@@ -4,7 +4,7 @@ from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import bool_
 from minitorch_cnn.ops.elementwise import log, where
-from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted
+from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
 from minitorch_cnn.ops.steps import FloorDivide, TruncDivide
 from minitorch_cnn.tensor import Tensor
 
@@ -66,7 +66,7 @@ class Pow(Function):
         if a.dtype.kind == "f":
             return a**b
         xp = get_array_module(a)
-        return xp.where((b < 0) & (xp.absolute(a) != 1), 0, a ** xp.absolute(b))  # 1/2 is 0 as a whole number
+        return xp.where((b < 0) & (xp.absolute(a) != 1), 0, a ** abs(b))  # 1/2 is 0 as a whole number
 
     def backward(self, dy, y, a, b):
         da = db = None
@@ -85,10 +85,9 @@ def add(input, other, *, alpha=1):
 
 def sub(input, other, *, alpha=1):
     """``input - alpha * other``, broadcast; booleans cannot be subtracted."""
-    a, b = promoted(input, other if alpha == 1 else mul(other, alpha))
-    if (a if isinstance(a, Tensor) else b).dtype == bool_:
-        raise RuntimeError("subtraction of two bool tensors is not supported: use ^ or logical_not, or convert them")
-    return Sub()(a, b)
+    if any(isinstance(x, bool) or getattr(x, "dtype", None) == bool_ for x in (input, other)):
+        raise RuntimeError("subtraction with booleans is not supported: use ^ or logical_not, or convert them")
+    return Sub()(*promoted(input, other if alpha == 1 else mul(other, alpha)))
 
 
 def mul(input, other):
@@ -113,9 +112,7 @@ def div(input, other, *, rounding_mode=None):
 
 def neg(input):
     """``-input``; of booleans there is none."""
-    if input.dtype == bool_:
-        raise RuntimeError("negation, the `-` operator, of a bool tensor is not supported: use ~ or logical_not")
-    return Neg()(input)
+    return Neg()(refuse_bool("negation", input))
 
 
 def pow(input, exponent):
@@ -128,6 +125,7 @@ def pow(input, exponent):
     """
     need_tensor("pow", input, exponent)
     a, b = promoted(input, exponent)
+    refuse_bool("the power", a)
     if isinstance(b, int) and b < 0:
         raise RuntimeError(f"integers to negative integer powers are not allowed, got exponent {b}; use .float()")
     return Pow()(a if isinstance(a, Tensor) else operand_like(a, b), b)

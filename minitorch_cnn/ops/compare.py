@@ -1,7 +1,7 @@
 """Questions about elements: comparisons and logic. Their answers have no gradient."""
 
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.dtypes import is_floating
+from minitorch_cnn.dtypes import is_floating, uint8
 from minitorch_cnn.ops.operands import need_tensor, promoted
 from minitorch_cnn.tensor import Tensor
 
@@ -107,18 +107,23 @@ def _bitwise(name, *inputs):
     arrays = [x.array if isinstance(x, Tensor) else x for x in promoted(*inputs)]
     array = next(x for x in arrays if hasattr(x, "dtype"))
     if is_floating(array.dtype):
-        raise RuntimeError(f"{name} is for integers and booleans, got {array.dtype}; compare the numbers first")
+        raise NotImplementedError(f"{name} is for integers and booleans, got {array.dtype}; compare the numbers first")
     return Tensor(getattr(get_array_module(array), name)(*arrays))
 
 
 def any(input, dim=None, keepdim=False):
     """Whether any element is true, over all dimensions or along some."""
-    return Tensor(input.array.astype(bool).any(axis=dim, keepdims=keepdim))
+    return _asked(input, "any", dim, keepdim)
 
 
 def all(input, dim=None, keepdim=False):
     """Whether all elements are true, over all dimensions or along some."""
-    return Tensor(input.array.astype(bool).all(axis=dim, keepdims=keepdim))
+    return _asked(input, "all", dim, keepdim)
+
+
+def _asked(input, name, dim, keepdim):
+    answer = Tensor(getattr(input.array.astype(bool), name)(axis=dim, keepdims=keepdim))
+    return answer.to(uint8) if input.dtype == uint8 else answer  # as in PyTorch, where uint8 was once its bool
 
 
 def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):

@@ -5,7 +5,7 @@ from math import inf
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import bool_
-from minitorch_cnn.ops.operands import floating, operand_like, promoted
+from minitorch_cnn.ops.operands import floating, promoted, refuse_bool
 from minitorch_cnn.ops.steps import sign
 from minitorch_cnn.tensor import Tensor
 
@@ -117,7 +117,7 @@ def sqrt(input):
 
 def abs(input):
     """The absolute value of each element; its derivative at 0 is 0."""
-    return Abs()(input)
+    return Abs()(refuse_bool("abs", input))
 
 
 def sigmoid(input):
@@ -132,7 +132,7 @@ def tanh(input):
 
 def relu(input):
     """``max(x, 0)`` of each element x; its derivative at 0 is 0."""
-    return Relu()(input)
+    return Relu()(refuse_bool("relu", input))
 
 
 def clamp(input, min=None, max=None):

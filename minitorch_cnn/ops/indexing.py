@@ -17,7 +17,7 @@ class GetItem(Function):
         self.index = index
 
     def forward(self, x):
-        index = raw_index(self.index, x)
+        x, index = located(x, self.index)
         y = x[index]
         if isinstance(y, np.generic):  # a copy, where a view is wanted: NumPy gives one if the index has an Ellipsis
             y = x[(*index, ...)] if isinstance(index, tuple) else x[index, ...]
@@ -35,11 +35,11 @@ class PutItem(Function):
 
     def forward(self, x):
         y = get_array_module(x).zeros(self.shape, dtype=x.dtype)
-        index = raw_index(self.index, y)
+        part, index = located(y, self.index)
         if _can_repeat(index):
-            scatter_add(y, index, x)
+            scatter_add(part, index, x)
         else:
-            y[index] = x
+            part[index] = x
         return y
 
     def backward(self, dy, _y, _x):
@@ -50,13 +50,16 @@ class SetItem(Function):
     """y = x after x[index] = value, in the memory of x;  dx = dy but 0 at the index, dvalue = dy[index]."""
 
     def __init__(self, index):
-        self.index = index
+        self.index = _forwards(index)
 
     def forward(self, x, value):
-        index = raw_index(self.index, x)
-        while value.ndim > x[index].ndim and value.shape[0] == 1:
+        part, index = located(x, self.index)
+        while value.ndim > part[index].ndim and value.shape[0] == 1:
             value = value[0]
-        x[index] = value
+        try:
+            part[index] = value
+        except ValueError as error:
+            raise RuntimeError(f"an element assignment does not fit: {error}") from error
         return x
 
     def backward(self, dy, _y, _x, _value):
@@ -77,8 +80,37 @@ def getitem(input, index):
     ------
     IndexError
         If an index is out of range, or there are more indices than dimensions.
+    ValueError
+        If a slice goes backwards.
     """
-    return GetItem(index)(input)
+    return GetItem(_forwards(index))(input)
+
+
+def _forwards(index):
+    """An index that a user gave; as in PyTorch, no slice of it may go backwards."""
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, slice) and part.step is not None and part.step <= 0:
+            raise ValueError(f"the step of a slice must be greater than zero, got {part.step}; index by a list instead")
+    return index
+
+
+def located(array, index):
+    """The part of an array that the integers in an index choose, and an index into it without them.
+
+    NumPy would count an integer that stands beside an array as an array; PyTorch takes it out first.
+    """
+    index = raw_index(index, array)
+    parts = index if isinstance(index, tuple) else (index,)
+    integers = [isinstance(part, (int, np.integer)) and not isinstance(part, bool) for part in parts]
+    if not any(integers) or not any(hasattr(part, "strides") and part.ndim for part in parts):
+        return array, index
+    first = []
+    for part, is_integer in zip(parts, integers, strict=True):
+        if is_integer or part is Ellipsis:
+            first.append(part)
+        elif part is not None and not isinstance(part, bool):
+            first += [slice(None)] * (part.ndim if getattr(part, "dtype", None) == bool_ else 1)
+    return array[tuple(first)], tuple(p for p, is_integer in zip(parts, integers, strict=True) if not is_integer)
 
 
 def raw_index(index, array):

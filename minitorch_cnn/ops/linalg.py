@@ -4,8 +4,8 @@ import math
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.ops.operands import promoted
 from minitorch_cnn.ops.shape import reshape, transpose
+from minitorch_cnn.tensor import Tensor
 
 
 class MatMul(Function):
@@ -44,7 +44,9 @@ def matmul(input, other):
     Raises
     ------
     RuntimeError
-        If k is not the same in both, or one is a number.
+        If k or the type is not the same in both, or one has no dimension.
+    TypeError
+        If one is not a Tensor.
 
     Examples
     --------
@@ -52,7 +54,12 @@ def matmul(input, other):
     >>> mt.matmul(mt.ones(2, 3), mt.ones(3))
     tensor([3., 3.])
     """
-    a, b = promoted(input, other)
+    a, b = input, other
+    for x in (a, b):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"matmul expected two Tensors, got {x!r} of type {type(x).__name__}; to scale, use *")
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"matmul expected two tensors of the same dtype, got {a.dtype} and {b.dtype}; use .to()")
     if a.ndim == 0 or b.ndim == 0:
         raise RuntimeError(
             f"matmul expected at least one dimension in both tensors, got shapes {a.shape} and {b.shape}"

@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_cnn import dtypes
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.backend import asarray
+from minitorch_cnn.backend import asarray, filled
 from minitorch_cnn.dtypes import is_floating, promote
 from minitorch_cnn.tensor import Tensor
 
@@ -26,6 +26,19 @@ def need_tensor(name, *operands):
     """
     if not any(isinstance(x, Tensor) for x in operands):
         raise TypeError(f"{name} expected a Tensor, got {' and '.join(map(repr, operands))}; make one with tensor()")
+
+
+def refuse_bool(name, x):
+    """Refuse an operation on booleans; returns what is no boolean.
+
+    Raises
+    ------
+    NotImplementedError
+        If `x` is a Tensor of booleans.
+    """
+    if isinstance(x, Tensor) and x.array.dtype == dtypes.bool_:
+        raise NotImplementedError(f"{name} of booleans is not supported; convert them, for example with .long()")
+    return x
 
 
 def _ranked(value):
@@ -85,6 +98,8 @@ def operand_like(value, tensor):
         if value.device != tensor.device and value.ndim:
             raise RuntimeError(f"expected a tensor on {tensor.device}, got one on {value.device}; move it with .to()")
         return convert(value, tensor.device, tensor.dtype)
+    if is_operand(value):
+        return Tensor(filled((), value, tensor.device, tensor.dtype))
     return Tensor(asarray(value, tensor.device, tensor.dtype))
 
 

@@ -6,9 +6,9 @@ from collections import namedtuple
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import bool_, int64
-from minitorch_cnn.ops.compare import isinf
-from minitorch_cnn.ops.elementwise import Where, exp, log, maximum, minimum, sqrt, where
-from minitorch_cnn.ops.operands import convert, floating
+from minitorch_cnn.ops.compare import isnan
+from minitorch_cnn.ops.elementwise import Where, exp, maximum, minimum, sqrt
+from minitorch_cnn.ops.operands import convert, floating, refuse_bool
 from minitorch_cnn.ops.shape import expand, normalize_dim, normalize_dims, reshape
 from minitorch_cnn.tensor import Tensor
 
@@ -31,16 +31,24 @@ class Sum(Function):
 class Amax(Function):
     """y = max x over some dimensions;  dx = dy where x = y, shared equally among those."""
 
-    def __init__(self, dims, keepdim):
-        self.dims, self.keepdim = dims, keepdim
+    def __init__(self, dims, keepdim, nan_is_extreme=False):
+        self.dims, self.keepdim, self.nan_is_extreme = dims, keepdim, nan_is_extreme
 
     def forward(self, x):
         return x.max(axis=self.dims, keepdims=self.keepdim)
 
     def backward(self, dy, y, x):
         kept = _kept(x.shape, self.dims)
-        is_largest = (x == reshape(y, kept)).to(x.dtype)
-        return (reshape(dy, kept) * (is_largest / sum(is_largest, self.dims, keepdim=True)),)
+        is_extreme = x == reshape(y, kept)
+        is_extreme = (is_extreme | isnan(x) if self.nan_is_extreme else is_extreme).to(x.dtype)
+        return (reshape(dy, kept) * (is_extreme / sum(is_extreme, self.dims, keepdim=True)),)
+
+
+class Amin(Amax):
+    """y = min x over some dimensions;  dx = dy where x = y, shared equally among those."""
+
+    def forward(self, x):
+        return x.min(axis=self.dims, keepdims=self.keepdim)
 
 
 class Pick(Function):
@@ -81,7 +89,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     return Sum(dims, keepdim)(convert(input, input.device, dtype))
 
 
-def mean(input, dim=None, keepdim=False):
+def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean over all dimensions, or over one or some.
 
     Raises
@@ -89,27 +97,38 @@ def mean(input, dim=None, keepdim=False):
     RuntimeError
         If the elements are integers: their mean is none.
     """
+    input = convert(input, input.device, dtype or input.dtype)
     if not input.is_floating_point():
         raise RuntimeError(f"mean expected floating-point elements, got {input.dtype}; convert with .float()")
     return sum(input, dim, keepdim) / _count(input, dim)
 
 
-def var(input, dim=None, *, correction=1, keepdim=False):
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The variance over all dimensions, or over one or some.
 
     Parameters
     ----------
+    input : Tensor
+    dim : int or tuple of int, optional
+    unbiased : bool, optional
+        The older way to choose a correction of 1 or 0; may stand in the place of `dim`.
+    keepdim : bool
+        Keep the dimensions, at size 1.
     correction : int
         What is subtracted from the number of elements: 1 for an unbiased estimate, 0 for the mean square deviation.
     """
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None or correction is None:
+        correction = 1 if unbiased is None else int(unbiased)
     deviation = input - mean(input, dim, keepdim=True)
     count = _count(input, dim) - correction
     return sum(deviation * deviation, dim, keepdim) / (count if count > 0 else 0)
 
 
-def std(input, dim=None, *, correction=1, keepdim=False):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation: the square root of `var`."""
-    return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 def _count(input, dim):
@@ -118,25 +137,31 @@ def _count(input, dim):
 
 def amax(input, dim=(), keepdim=False):
     """The largest element over all dimensions, or over one or some; equal ones share the gradient."""
-    dims = normalize_dims(dim, input.ndim)
-    if 0 in [input.shape[i] for i in dims]:
-        raise RuntimeError(f"amax: there is no largest of no elements; the shape is {input.shape}, dim is {dim}")
-    return Amax(dims, keepdim)(input)
+    return Amax(_searched("amax", input, dim), keepdim)(input)
 
 
 def amin(input, dim=(), keepdim=False):
     """The smallest element over all dimensions, or over one or some; equal ones share the gradient."""
-    return -amax(-input, dim, keepdim)
+    return Amin(_searched("amin", input, dim), keepdim)(input)
+
+
+def _searched(name, input, dim):
+    """The dimensions to search in; they must have elements."""
+    dims = normalize_dims(dim, input.ndim)
+    if 0 in [input.shape[i] for i in dims]:
+        error = IndexError if dim or dim == 0 else RuntimeError
+        raise error(f"{name}: there are no elements to search in shape {input.shape}, dim {dim}")
+    return dims
 
 
 def argmax(input, dim=None, keepdim=False):
     """The index of the first largest element, in the flattened tensor or along a dimension."""
-    return _arg("argmax", input, dim, keepdim)
+    return _arg("argmax", refuse_bool("argmax", input), dim, keepdim)
 
 
 def argmin(input, dim=None, keepdim=False):
     """The index of the first smallest element, in the flattened tensor or along a dimension."""
-    return _arg("argmin", input, dim, keepdim)
+    return _arg("argmin", refuse_bool("argmin", input), dim, keepdim)
 
 
 def _arg(name, input, dim, keepdim):
@@ -161,7 +186,7 @@ def max(input, dim=None, keepdim=False):
     Tensor, or a pair (values, indices)
         Of equal elements along `dim`, the first is taken, and it alone receives the gradient.
     """
-    return _extremum(argmax, amax, maximum, input, dim, keepdim)
+    return _extremum("argmax", Amax, maximum, input, dim, keepdim)
 
 
 def min(input, dim=None, keepdim=False):
@@ -172,18 +197,18 @@ def min(input, dim=None, keepdim=False):
     Tensor, or a pair (values, indices)
         Of equal elements along `dim`, the first is taken, and it alone receives the gradient.
     """
-    return _extremum(argmin, amin, minimum, input, dim, keepdim)
+    return _extremum("argmin", Amin, minimum, input, dim, keepdim)
 
 
 def _extremum(search, reduce, combine, input, dim, keepdim):
     if dim is None:
-        return reduce(input)
+        return reduce(_searched("max and min", input, None), False, nan_is_extreme=True)(input)
     if isinstance(dim, Tensor):
         return combine(input, dim)
     dim = normalize_dim(dim, input.ndim)
     if input.ndim == 0:
-        return Extremum(input.clone(), search(input))
-    index = search(input, dim, keepdim=True)
+        return Extremum(input.clone(), _arg(search, input, None, False))
+    index = _arg(search, input, dim, True)
     values = pick(input, dim, index)
     if keepdim:
         return Extremum(values, index)
@@ -228,32 +253,48 @@ class LogSoftmax(Function):
         return (dy - exp(y) * sum(dy, self.dim, keepdim=True),)
 
 
+class LogSumExp(Function):
+    """y = log Σ exp x over some dimensions;  dx = dy exp x / Σ exp x."""
+
+    def __init__(self, dims, keepdim):
+        self.dims, self.keepdim = dims, keepdim
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        largest = x.max(axis=self.dims, keepdims=True) if x.size else xp.zeros((), x.dtype)
+        self.largest = xp.where(xp.isinf(largest), 0, largest)
+        y = xp.log(xp.exp(x - self.largest).sum(axis=self.dims, keepdims=True)) + self.largest
+        return y if self.keepdim else y.squeeze(self.dims)
+
+    def backward(self, dy, _y, x):
+        powers = exp(x - Tensor(self.largest))  # exact also where y has lost digits
+        return (reshape(dy, _kept(x.shape, self.dims)) * (powers / sum(powers, self.dims, keepdim=True)),)
+
+
 def _exp_below_one(x, dim):
     """exp(x), scaled so that the largest is 1 and nothing overflows."""
     return get_array_module(x).exp(x - x.max(axis=dim, keepdims=True))
 
 
-def softmax(input, dim):
-    """``exp(x) / sum(exp(x))`` along a dimension."""
-    return _along(Softmax, input, dim)
+def softmax(input, dim, dtype=None):
+    """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
+    return _along(Softmax, convert(input, input.device, dtype or input.dtype), dim)
 
 
-def log_softmax(input, dim):
+def log_softmax(input, dim, dtype=None):
     """The logarithm of `softmax`, exact where a probability is too small for its own type."""
-    return _along(LogSoftmax, input, dim)
+    return _along(LogSoftmax, convert(input, input.device, dtype or input.dtype), dim)
 
 
 def _along(function, input, dim):
+    if not input.is_floating_point():
+        raise NotImplementedError(f"softmax is for floating-point numbers, got {input.dtype}; pass dtype=float32")
     dim = normalize_dim(dim, input.ndim)
     if input.ndim == 0:
         return reshape(_along(function, reshape(input, (1,)), 0), ())
-    return floating(input).clone() if input.numel() == 0 else function(dim)(floating(input))
+    return input.clone() if input.numel() == 0 else function(dim)(input)
 
 
 def logsumexp(input, dim, keepdim=False):
     """``log(sum(exp(x)))`` over one or some dimensions, without overflow."""
-    input = floating(input)
-    largest = amax(input, dim, keepdim=True).detach()
-    largest = where(isinf(largest), 0.0, largest)
-    total = log(sum(exp(input - largest), dim, keepdim))
-    return total + reshape(largest, total.shape)
+    return LogSumExp(normalize_dims(dim, input.ndim), keepdim)(floating(input))

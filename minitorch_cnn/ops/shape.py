@@ -181,7 +181,7 @@ def t(input):
 
 def squeeze(input, dim=None):
     """Without the dimensions of size 1: all of them, or those named."""
-    dims = normalize_dims(dim, input.ndim)
+    dims = () if dim == () else normalize_dims(dim, input.ndim)
     return reshape(input, [size for i, size in enumerate(input.shape) if size != 1 or i not in dims])
 
 
@@ -253,9 +253,7 @@ def cat(tensors, dim=0):
     RuntimeError
         If the shapes do not fit.
     """
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("cat expected at least one tensor, got none")
+    tensors = _listed("cat", tensors, ValueError)
     tensors = [x for x in tensors if x.shape != (0,)] or tensors[:1]
     dim = normalize_dim(dim, tensors[0].ndim)
     rest = {(x.ndim, x.shape[:dim], x.shape[dim + 1 :]) for x in tensors}
@@ -270,18 +268,25 @@ def stack(tensors, dim=0):
 
     Raises
     ------
-    ValueError
-        If there is none.
     RuntimeError
-        If the shapes differ.
+        If there is none, or the shapes differ.
     """
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("stack expected at least one tensor, got none")
+    tensors = _listed("stack", tensors, RuntimeError)
     shapes = {x.shape: None for x in tensors}
     if len(shapes) > 1:
         raise RuntimeError(f"stack expected tensors of equal shape, got shapes {', '.join(map(str, shapes))}")
     return cat([unsqueeze(x, dim) for x in tensors], normalize_dim(dim, tensors[0].ndim + 1))
+
+
+def _listed(name, tensors, error_if_none):
+    """A sequence of at least one tensor, as a list."""
+    tensors = list(tensors)
+    if not tensors:
+        raise error_if_none(f"{name} expected at least one tensor, got none")
+    for i, x in enumerate(tensors):
+        if not hasattr(x, "is_floating_point"):
+            raise TypeError(f"{name} expected Tensors, got {x!r} of type {type(x).__name__} at position {i}")
+    return tensors
 
 
 def unbind(input, dim=0):

@@ -2,7 +2,7 @@
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.ops.operands import need_tensor, promoted
+from minitorch_cnn.ops.operands import need_tensor, promoted, refuse_bool
 from minitorch_cnn.tensor import Tensor
 
 
@@ -63,12 +63,13 @@ def sign(input):
 
 def floor(input):
     """The largest whole number not above each element."""
-    return Floor()(input) if input.is_floating_point() else input.clone()
+    return Floor()(input) if refuse_bool("floor", input).is_floating_point() else input.clone()
 
 
 def floor_divide(input, other):
     """``floor(input / other)``, in the type of the operands."""
-    return FloorDivide()(*promoted(input, other))
+    a, b = promoted(input, other)
+    return FloorDivide()(refuse_bool("floor division", a), b)
 
 
 def remainder(input, other):

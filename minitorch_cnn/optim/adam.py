@@ -3,7 +3,7 @@
 import math
 
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.optim.optimizer import Optimizer
+from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 from minitorch_cnn.tensor import Tensor
 
 
@@ -50,10 +50,11 @@ class Adam(Optimizer):
         *,
         maximize=False,
     ):
-        if not lr >= 0:
-            raise ValueError(f"Invalid learning rate: {lr}")
+        check_rate(lr)
         if not eps >= 0:
             raise ValueError(f"Invalid epsilon value: {eps}")
+        if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+            raise ValueError(f"betas must be either both floats or both Tensors, got {betas}")
         for index, beta in enumerate(betas):
             if not 0 <= beta < 1:
                 raise ValueError(f"Invalid beta parameter at index {index}: {beta}")

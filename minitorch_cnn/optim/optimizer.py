@@ -178,6 +178,19 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def check_rate(lr):
+    """Refuse a learning rate that is negative, or not one number.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError(f"Tensor lr must be 1-element, got shape {lr.shape}")
+    if not lr >= 0:
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
 def _loaded(name, value, param):
     """A value of a saved state: an array goes to its parameter's device and type, a number stays one."""
     if name == "step":

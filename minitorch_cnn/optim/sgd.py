@@ -1,6 +1,6 @@
 """Stochastic gradient descent."""
 
-from minitorch_cnn.optim.optimizer import Optimizer
+from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 from minitorch_cnn.tensor import Tensor
 
 
@@ -43,8 +43,7 @@ class SGD(Optimizer):
     """
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
-        if lr < 0:
-            raise ValueError(f"Invalid learning rate: {lr}")
+        check_rate(lr)
         if momentum < 0:
             raise ValueError(f"Invalid momentum value: {momentum}")
         if weight_decay < 0:

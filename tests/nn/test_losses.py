@@ -156,10 +156,10 @@ def test_a_step_reads_the_labels_once_and_nothing_else(standin):
     ("x", "t", "error", "message"),
     [
         ((3, 4), np.zeros(2, int), ValueError, r"batch_size \(3\) to match target batch_size \(2\)"),
-        ((3, 4), np.zeros((3, 1), int), ValueError, r"Expected labels of shape \(3,\) .* got \(3, 1\)"),
-        ((3, 4, 5), np.zeros((3, 6), int), ValueError, r"Expected labels of shape \(3, 5\)"),
+        ((3, 4), np.zeros((3, 1), int), RuntimeError, r"Expected labels of shape \(3,\) .* got \(3, 1\)"),
+        ((3, 4, 5), np.zeros((3, 6), int), RuntimeError, r"Expected labels of shape \(3, 5\)"),
         ((3, 4), np.zeros(3), RuntimeError, r"integer type and shape \(3,\), or probabilities of shape \(3, 4\)"),
-        ((3, 4), np.zeros((3, 4), int), ValueError, r"Expected labels of shape \(3,\)"),
+        ((3, 4), np.zeros((3, 4), int), RuntimeError, r"Expected labels of shape \(3,\)"),
         ((), np.zeros((), int), ValueError, "got a scalar"),
     ],
 )

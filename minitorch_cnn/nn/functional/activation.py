@@ -45,7 +45,7 @@ def softmax(input, dim=None, dtype=None):
     [0.5, 0.5]
     """
     dim = _implicit_dim("softmax", input.ndim) if dim is None else dim
-    return ops.softmax(input if dtype is None else input.to(dtype), dim)
+    return ops.softmax(input, dim, dtype)
 
 
 def log_softmax(input, dim=None, dtype=None):
@@ -59,7 +59,7 @@ def log_softmax(input, dim=None, dtype=None):
         The type to compute in, by default that of `input`.
     """
     dim = _implicit_dim("log_softmax", input.ndim) if dim is None else dim
-    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)
+    return ops.log_softmax(input, dim, dtype)
 
 
 def _implicit_dim(name, ndim):

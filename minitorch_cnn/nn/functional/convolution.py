@@ -121,11 +121,11 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     rows = x.permute(1, 2, 3, 0).reshape(groups, c // groups, h * w * n)
     filters = weight.reshape(groups, c // groups, o // groups * kernel[0] * kernel[1])
     windows = (filters.mT @ rows).reshape(o, *kernel, h, w, n).permute(5, 0, 3, 4, 1, 2)  # (N, O, H, W, KH, KW)
-    geometry = zip((h, w), stride, kernel, dilation, extra, strict=True)
-    size = tuple((k - 1) * s + span(kernel_size, d) + e for k, s, kernel_size, d, e in geometry)
+    size = tuple((n - 1) * s + span(k, d) for n, s, k, d in zip((h, w), stride, kernel, dilation, strict=True))
+    y = framed(Fold(kernel, stride, dilation, size)(windows), (0, 0), extra)
+    size = y.shape[2:]
     if any(s - 2 * p < 1 for s, p in zip(size, padding, strict=True)):
         raise RuntimeError(f"conv_transpose2d: padding {padding} leaves nothing of an output of size {size}")
-    y = Fold(kernel, stride, dilation, size)(windows)
     y = y[:, :, padding[0] : size[0] - padding[0], padding[1] : size[1] - padding[1]]  # (N, O, OH, OW)
     if bias is not None:
         y = y + bias.reshape(o, 1, 1)
@@ -214,7 +214,7 @@ def _paddings(padding, kernel, stride, dilation):
         total = [span(k, d) - 1 for k, d in zip(kernel, dilation, strict=True)]
         return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
     if isinstance(padding, str):
-        raise ValueError(f"padding must be 'same', 'valid', an integer or two of them, got {padding!r}")
+        raise RuntimeError(f"padding must be 'same', 'valid', an integer or two of them, got {padding!r}")
     return (pair("padding", padding, least=0),) * 2
 
 
@@ -228,9 +228,10 @@ def _check(name, input, weight, bias, channels, expected):
             f"{name} expected an input of {expected} channels for a weight of shape {weight.shape}, "
             f"but got {channels} channels (input shape {input.shape})"
         )
-    if input.dtype != weight.dtype:
+    if len({x.dtype for x in (input, weight, bias) if x is not None}) > 1:
         raise RuntimeError(
-            f"{name} expected input and weight of one type, got {input.dtype} and {weight.dtype}; convert with .to()"
+            f"{name} expected input, weight and bias of one type, got {input.dtype}, {weight.dtype} and "
+            f"{getattr(bias, 'dtype', None)}; convert with .to()"
         )
     if not all(weight.shape):
         raise RuntimeError(f"{name} expected a weight with elements, got shape {weight.shape}")

@@ -2,6 +2,8 @@
 
 import operator
 
+from minitorch_cnn.tensor import Tensor
+
 
 def pair(name, value, least=1):
     """A size for height and width: ``3`` becomes ``(3, 3)``.
@@ -10,7 +12,7 @@ def pair(name, value, least=1):
     ------
     TypeError
         If a size is not a whole number.
-    ValueError
+    RuntimeError
         If there are not one or two of them, or one is below `least`.
     """
     sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
@@ -21,7 +23,7 @@ def pair(name, value, least=1):
         raise TypeError(f"{name} must be a whole number or two of them (height, width), got {value!r}") from None
     if len(sizes) != 2 or min(sizes) < least:
         kind = "positive" if least else "non-negative"
-        raise ValueError(f"{name} must be a {kind} integer or two of them (for height and width), got {value!r}")
+        raise RuntimeError(f"{name} must be a {kind} integer or two of them (for height and width), got {value!r}")
     return sizes
 
 
@@ -43,7 +45,11 @@ def images(name, input):
     ------
     RuntimeError
         If the input is neither (N, C, H, W) nor (C, H, W).
+    TypeError
+        If it is not a Tensor.
     """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name} expected a Tensor, got {type(input).__name__}; make one first: tensor(data)")
     if input.ndim not in (3, 4):
         raise RuntimeError(
             f"Expected 3D (unbatched) or 4D (batched) input to {name}, (C, H, W) or (N, C, H, W); "

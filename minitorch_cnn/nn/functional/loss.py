@@ -39,9 +39,9 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     IndexError
         If a label is neither from 0 to C - 1 nor `ignore_index`.
     ValueError
-        If shapes do not match, or `reduction` is unknown.
+        If the batches differ in size, or `reduction` is unknown.
     RuntimeError
-        If `target` is neither of integers nor of the shape of `input`, or `weight` has another shape than (C,).
+        If `target` is neither of integers nor of the shape of `input`, or another shape does not fit.
 
     Examples
     --------
@@ -176,7 +176,9 @@ def _read_labels(log_p, target, ignore_index):
                 f"Expected input batch_size ({expected[0]}) to match target batch_size ({came}): "
                 f"input {log_p.shape} needs labels of shape {expected}, got {target.shape}"
             )
-        raise ValueError(f"Expected labels of shape {expected} for an input of shape {log_p.shape}, got {target.shape}")
+        raise RuntimeError(
+            f"Expected labels of shape {expected} for an input of shape {log_p.shape}, got {target.shape}"
+        )
     labels = to_numpy(target.array)
     counted = labels != ignore_index
     wrong = counted & ((labels < 0) | (labels >= c))

@@ -30,15 +30,20 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     Raises
     ------
     ValueError
-        If there is only one value per channel in training: its variance would be 0.
+        If `eps` is not positive, or there is only one value per channel in training: its variance would be 0.
     RuntimeError
-        If `input` has another number of channels than the statistics.
+        If `input` has another number of channels than the statistics, or these are needed and missing.
 
     References
     ----------
     Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
     Shift", 2015.
     """
+    if not eps > 0:
+        raise ValueError(f"batch_norm eps must be positive, but got {eps}")
+    if input.numel() == 0:  # nothing to normalise, and nothing to learn from
+        output = input.clone() if weight is None else input * weight[0]
+        return output if bias is None else output + bias[0]
     c = input.shape[1]
     for name, tensor in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight)):
         if tensor is not None and tensor.shape != (c,):
@@ -53,7 +58,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                 _move(running_mean, mean.reshape(c), momentum)
                 _move(running_var, var.reshape(c) * (count / (count - 1)), momentum)
     elif running_mean is None or running_var is None:
-        raise ValueError("batch_norm needs running_mean and running_var when training is False")
+        raise RuntimeError("batch_norm needs running_mean and running_var when training is False")
     else:
         mean, var = running_mean.reshape(per_channel), running_var.reshape(per_channel)
     scale = 1 / (var + eps).sqrt()  # (1, C, 1, …)

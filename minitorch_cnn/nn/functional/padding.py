@@ -1,6 +1,6 @@
 """Padding by a constant, or by what is already there."""
 
-from minitorch_cnn.ops import Pad, cat
+from minitorch_cnn.ops import GetItem, Pad, cat
 
 _MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -25,10 +25,11 @@ def pad(input, pad, mode="constant", value=None):
 
     Raises
     ------
+    NotImplementedError
+        If there is no such mode.
     RuntimeError
-        If there is no such dimension, or the frame is wider than what the mode can fill it with.
-    ValueError
-        If there is no such mode, or a value is given to one that takes none.
+        If there is no such dimension, the frame is wider than what the mode can fill it with, or a value is given to
+        a mode that takes none.
 
     Examples
     --------
@@ -42,9 +43,11 @@ def pad(input, pad, mode="constant", value=None):
         framed = Pad(frame, 0.0 if value is None else value)(input) if any(map(any, frame)) else input
         return _cropped(framed, widths)
     if mode not in _MODES:
-        raise ValueError(f"unknown padding mode {mode!r}; expected one of {', '.join(_MODES)}")
+        raise NotImplementedError(f"unknown padding mode {mode!r}; expected one of {', '.join(_MODES)}")
     if value is not None and value != 0:
-        raise ValueError(f"padding mode {mode!r} doesn't take in a value argument, got {value}")
+        raise RuntimeError(f"padding mode {mode!r} doesn't take in a value argument, got {value}")
+    if mode == "circular":  # what is taken away does not come back on the other side
+        input, widths = _cropped(input, widths), [(max(before, 0), max(after, 0)) for before, after in widths]
     for dim, (before, after) in enumerate(widths):
         if before > 0 or after > 0:
             input = _extended(input, dim, max(before, 0), max(after, 0), mode)
@@ -85,7 +88,7 @@ def _extended(input, dim, before, after, mode):
         )
 
     def part(*bounds):
-        return input[(*[slice(None)] * dim, slice(*bounds))]
+        return GetItem((*[slice(None)] * dim, slice(*bounds)))(input)  # unlike input[...], also backwards
 
     def repeated(edge, times):
         return edge.expand([times if i == dim else -1 for i in range(input.ndim)])

@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_cnn.backend import asarray
 from minitorch_cnn.nn.functional.convolution import framed
 from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
-from minitorch_cnn.ops import Windows
+from minitorch_cnn.ops import Windows, div, maximum, pick
 from minitorch_cnn.tensor import Tensor
 
 
@@ -40,9 +40,7 @@ def avg_pool2d(
     Raises
     ------
     RuntimeError
-        If the padding is too large, or the kernel is larger than the padded image.
-    ValueError
-        If an option is out of range.
+        If an option is out of range, the padding too large, or the kernel larger than the padded image.
 
     Examples
     --------
@@ -55,7 +53,8 @@ def avg_pool2d(
     x, is_batch = images("avg_pool2d", input)
     axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     divisor = divisor_override or _divisors(axes, x.array, count_include_pad)
-    y = _windows(x, axes, 0.0).sum((4, 5)) / divisor  # (N, C, OH, OW)
+    sums = _windows(x, axes, 0).sum((4, 5))  # (N, C, OH, OW)
+    y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
     return y if is_batch else y[0]
 
 
@@ -95,6 +94,9 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     n, c, oh, ow, kh, kw = windows.shape
     candidates = windows.permute(4, 5, 1, 2, 3, 0).reshape(kh * kw, c, oh, ow, n)
     values, index = candidates.max(0)  # (C, OH, OW, N)
+    if any(a.padding for a in axes):
+        index = _off_padding(index, axes, kw)
+        values = pick(candidates, 0, index.unsqueeze(0)).squeeze(0)
     y = values.permute(3, 0, 1, 2)
     y = y if is_batch else y[0]
     if not return_indices:
@@ -118,8 +120,12 @@ def adaptive_avg_pool2d(input, output_size):
     Tensor
         Of shape (N, C, OH, OW), or (C, OH, OW).
     """
-    x, is_batch = images("adaptive_avg_pool2d", input)
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if input.ndim < 3:
+        raise ValueError(f"adaptive_avg_pool2d expected (N, C, H, W) or (C, H, W), got shape {input.shape}")
+    if len(sizes) != 2:
+        raise RuntimeError(f"adaptive_avg_pool2d: output_size must be one number or two, got {output_size}")
+    x, is_batch = images("adaptive_avg_pool2d", input)
     sizes = pair("output_size", [old if new is None else new for old, new in zip(x.shape[2:], sizes, strict=True)], 0)
     rows, columns = (
         Tensor(asarray(_means(h, oh), x.device, x.dtype)) for h, oh in zip(x.shape[2:], sizes, strict=True)
@@ -152,9 +158,13 @@ class _Axis:
         missing = (self.count - 1) * stride + span(kernel, dilation) - (size + 2 * padding)
         self.padding_after = padding + max(0, missing)
 
+    def starts(self):
+        """Where in the image each window starts."""
+        return np.arange(self.count) * self.stride - self.padding
+
     def elements(self, count_include_pad):
         """How many elements each window has, with or without those of the padding, but none beyond it."""
-        start = np.arange(self.count) * self.stride - self.padding
+        start = self.starts()
         end = np.minimum(start + self.kernel, self.size + self.padding)
         if not count_include_pad:
             start, end = np.maximum(start, 0), np.minimum(end, self.size)
@@ -166,8 +176,10 @@ def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
     kernel = pair("kernel_size", kernel_size)
     stride = kernel if stride is None or stride == () else pair("stride", stride)
     padding, dilation = pair("padding", padding, least=0), pair("dilation", dilation)
-    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
-        raise RuntimeError(f"{name}: padding {padding} should be at most half of kernel size {kernel}")
+    if any(2 * p > span(k, d) for p, k, d in zip(padding, kernel, dilation, strict=True)):
+        raise RuntimeError(
+            f"{name}: padding {padding} should be at most half of the kernel size {kernel} (dilation {dilation})"
+        )
     if not all(x.shape[1:]):
         raise RuntimeError(f"{name} expected images with elements, got input shape {x.shape}")
     check_fit(name, x.shape[2:], kernel, dilation, padding, padding)
@@ -191,9 +203,18 @@ def _divisors(axes, like, count_include_pad):
 def _plane_indices(index, axes, kw):
     """The index in the (H, W) plane of the element of each window, (C, OH, OW, N), given its index in the window."""
     rows, columns = axes
-    places = [
-        Tensor(asarray(np.arange(a.count) * a.stride - a.padding, index.device)).reshape(a.count, 1, *tail)
-        for a, tail in ((rows, (1,)), (columns, ()))
-    ]
-    i, j = index // kw * rows.dilation + places[0], index % kw * columns.dilation + places[1]
+    top, left = _corners(axes, [a.starts() for a in axes], index.device)
+    i, j = index // kw * rows.dilation + top, index % kw * columns.dilation + left
     return i * columns.size + j
+
+
+def _off_padding(index, axes, kw):
+    """The index in the window, but of the first element of the image where the padding, -inf, was as large as any."""
+    top, left = _corners(axes, [-(np.minimum(a.starts(), 0) // a.dilation) for a in axes], index.device)
+    return maximum(index // kw, top) * kw + maximum(index % kw, left)
+
+
+def _corners(axes, numbers, device):
+    """A number for each place along height and along width, to be broadcast over (C, OH, OW, N)."""
+    rows, columns = (Tensor(asarray(n, device)) for n in numbers)
+    return rows.reshape(axes[0].count, 1, 1), columns.reshape(axes[1].count, 1)

@@ -1,0 +1,40 @@
+"""PyTorch's own samples, run here: what it computes we compute, what it refuses we refuse.
+
+Nobody here chose these inputs. How many of them there are, and how many are left out for a declared reason, is
+committed in counts.json, so that coverage cannot shrink unseen. ``python tests/bank/report.py`` prints the counts.
+"""
+
+import pytest
+from bank import report, table
+from bank.runner_nn import MODULES, OPTIMIZERS
+from helpers import needs_torch
+
+
+def check(name):
+    needs_torch()
+    import torch
+
+    result = report.run(name)
+    shown = "\n\n".join(" | ".join(failure) for failure in result.failures[:5])
+    assert not result.failures, f"{len(result.failures)} samples of {name} differ, among them:\n{shown}"
+    if torch.__version__.split("+")[0] == report.committed()["torch"]:
+        assert result.as_dict() == report.committed()["counts"][name], "python tests/bank/report.py --update, if meant"
+
+
+@pytest.mark.parametrize("name", list(table.TABLE))
+def test_operation(name):
+    check(name)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_layer(name):
+    check(name)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer(name):
+    check(name)
+
+
+def test_nothing_is_counted_that_is_not_run():
+    assert set(report.committed()["counts"]) == {*table.TABLE, *MODULES, *OPTIMIZERS}
