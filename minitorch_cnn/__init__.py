@@ -7,7 +7,16 @@ chapter on LeNet.
 __version__ = "0.1.0"
 
 from minitorch_cnn import autograd, cuda
-from minitorch_cnn.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from minitorch_cnn.autograd import (
+    enable_grad,
+    gradcheck,
+    gradcheck_report,
+    gradgradcheck,
+    gradgradcheck_report,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from minitorch_cnn.backend import Device as device
 from minitorch_cnn.creation import (
     arange,
@@ -33,7 +42,6 @@ from minitorch_cnn.creation import (
 )
 from minitorch_cnn.dtypes import bool_ as bool
 from minitorch_cnn.dtypes import float32, float64, int32, int64, uint8
-from minitorch_cnn.gradcheck import gradcheck, gradgradcheck
 from minitorch_cnn.ops import (
     abs,
     add,
@@ -160,7 +168,9 @@ __all__ = [
     "ge",
     "get_rng_state",
     "gradcheck",
+    "gradcheck_report",
     "gradgradcheck",
+    "gradgradcheck_report",
     "gt",
     "int32",
     "int64",

@@ -1,13 +1,13 @@
-"""The command ``minitorch-cnn``: train LeNet on Fashion-MNIST, and evaluate what was trained."""
+"""The command ``minitorch-cnn``: train LeNet on Fashion-MNIST, evaluate what was trained, look into a network."""
 
 import argparse
-import math
 import sys
 import time
 from pathlib import Path
 
 import minitorch_cnn
-from minitorch_cnn import backend, d2l, data, models, optim, training
+from minitorch_cnn import backend, cli_model, d2l, data, models, optim, training
+from minitorch_cnn.cli_arguments import at_least, positive
 
 RUNS = "runs/lenet"
 RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
@@ -30,7 +30,8 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
+        print(interruption, file=sys.stderr)
         return 130
     except (RuntimeError, OSError) as error:
         print(f"minitorch-cnn: {error}", file=sys.stderr)
@@ -39,18 +40,23 @@ def main(argv=None):
 
 
 def train(arguments):
-    """Train LeNet with the chapter's recipe, or go on with a run."""
+    """Train LeNet with the chapter's recipe, or go on with a run; started by mpiexec, on all its processes."""
+    with training.join() as group:
+        _train(arguments, group)
+
+
+def _train(arguments, group):
     device = _device(arguments.device)
-    run, checkpoint = _continued_run(arguments) if arguments.resume else (_new_run(arguments), None)
+    run, checkpoint = group.once(_continued_run if arguments.resume else _new_run, arguments)
     recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
     if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
         print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
         print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
         return
-    _prepare(run)
-    train_iter, test_iter = d2l.load_data_fashion_mnist(recipe["batch_size"], root=arguments.data_dir)
+    group.once(_prepare, run)
+    train_iter, test_iter = group.once(d2l.load_data_fashion_mnist, recipe["batch_size"], None, arguments.data_dir)
     net, optimizer, history = _network(recipe, checkpoint, device)
-    _announce(run, recipe, history, train_iter, test_iter, device)
+    _announce(run, recipe, history, train_iter, test_iter, device, group)
 
     def after_epoch(optimizer, history):
         run.save(net, optimizer, history, recipe)
@@ -61,11 +67,10 @@ def train(arguments):
     try:
         training.train(
             net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device,
-            history=history, on_epoch=after_epoch,
+            history=history, on_epoch=after_epoch, group=group,
         )  # fmt: skip
     except KeyboardInterrupt:
-        _explain_interruption(run, history)
-        raise
+        raise KeyboardInterrupt(_explain_interruption(run, history)) from None
     print(history[-1])
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.perf_counter() - begun:.1f} s of wall clock, with loading, evaluation and saving")
@@ -108,14 +113,14 @@ def _given(arguments):
 def _new_run(arguments):
     """Choose the folder: a fresh one by default, the given one only if that destroys nothing unasked."""
     if arguments.out is None:
-        return training.Run.fresh(RUNS)
+        return training.Run.fresh(RUNS), None
     run = training.Run(arguments.out)
     if run.has_results() and not arguments.overwrite:
         raise RuntimeError(
             f"{run.folder} holds the results of a run. Go on with it: --resume; replace it: --overwrite; "
             "or choose another folder for --out"
         )
-    return run
+    return run, None
 
 
 def _continued_run(arguments):
@@ -154,22 +159,26 @@ def _network(recipe, checkpoint, device):
     return net, optimizer, checkpoint.history
 
 
-def _announce(run, recipe, history, train_iter, test_iter, device):
+def _announce(run, recipe, history, train_iter, test_iter, device, group):
     images = f"{len(train_iter.dataset):,} images to train on and {len(test_iter.dataset):,} to test on"
     print(f"LeNet on Fashion-MNIST: {images}")
     print(f"batch size {recipe['batch_size']}, lr {recipe['lr']:g}, seed {recipe['seed']}, results in {run.folder}")
     print(f"training on {device}")
+    if group.size > 1:
+        print(f"{group.size} processes share each batch; threads of each: {group.threads}. Should one fail, go on with")
+        print(f"  mpiexec -n {group.size} minitorch-cnn train --resume --out {run.folder}")
     if history:
         print(f"going on after epoch {len(history)}: {history[-1]}")
     sys.stdout.flush()
 
 
 def _explain_interruption(run, history):
-    if history:
-        print(f"\nEpoch {len(history)} is finished and saved. To go on after it:", file=sys.stderr)
-        print(f"  minitorch-cnn train --resume --out {run.folder}", file=sys.stderr)
-    else:
-        print("\nNo epoch was finished, so nothing was saved.", file=sys.stderr)
+    if not history:
+        return "\nNo epoch was finished, so nothing was saved."
+    return (
+        f"\nEpoch {len(history)} is finished and saved. To go on after it:\n"
+        f"  minitorch-cnn train --resume --out {run.folder}"
+    )
 
 
 # --- the command line ------------------------------------------------------------------------------------
@@ -178,9 +187,11 @@ def _explain_interruption(run, history):
 def _parser():
     parser = argparse.ArgumentParser(prog="minitorch-cnn", description=__doc__)
     parser.add_argument("--version", action="version", version=f"minitorch-cnn {minitorch_cnn.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="train | evaluate")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="train | evaluate | gradcheck | summary")
     _add_train(commands)
     _add_evaluate(commands)
+    cli_model.add_gradcheck(commands)
+    cli_model.add_summary(commands)
     return parser
 
 
@@ -192,10 +203,10 @@ def _add_train(commands):
         default = RECIPE[option.removeprefix("--").replace("-", "_")]
         parser.add_argument(option, type=convert, metavar="N", help=f"{help} (default: {default})")
 
-    recipe("--epochs", _at_least(1), "times to go through the training images, in all")
-    recipe("--lr", _positive, "learning rate of SGD")
-    recipe("--batch-size", _at_least(1), "images per step")
-    recipe("--seed", _at_least(0), "of the initial weights and the shuffling; the same seed gives the same run")
+    recipe("--epochs", at_least(1), "times to go through the training images, in all")
+    recipe("--lr", positive, "learning rate of SGD")
+    recipe("--batch-size", at_least(1), "images per step")
+    recipe("--seed", at_least(0), "of the initial weights and the shuffling; the same seed gives the same run")
     parser.add_argument(
         "--out", metavar="DIR", help=f"folder for the results (default: {RUNS}, or {RUNS}-2 and so on if it is taken)"
     )
@@ -226,22 +237,3 @@ def _add_place(parser):
     parser.add_argument(
         "--data-dir", metavar="DIR", help="folder of Fashion-MNIST, downloaded if missing (default: the user's cache)"
     )
-
-
-def _at_least(smallest):
-    def convert(text):
-        if not text.strip().isdecimal() or int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {smallest}, got {text!r}")
-        return int(text)
-
-    return convert
-
-
-def _positive(text):
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
-    return number

@@ -16,15 +16,15 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.rel
 
 # From the bottom to the top. A module may import what stands on its own line or above it.
 LAYERS = [
-    ["backend", "dtypes", "random"],
+    ["backend", "dtypes", "random", "table"],
     ["tensor", "operators", "methods", "inplace", "display"],
     ["autograd"],
     ["ops", "creation"],
-    ["gradcheck", "cuda"],
+    ["cuda"],
     ["nn"],
     ["data", "optim", "models"],
     ["training"],
-    ["cli", "d2l", "__main__"],
+    ["cli", "cli_arguments", "cli_model", "d2l", "__main__"],
 ]
 HEIGHT = {module: height for height, layer in enumerate(LAYERS) for module in layer}
 

@@ -11,11 +11,13 @@ from minitorch_cnn.nn.layers.normalization import BatchNorm1d, BatchNorm2d
 from minitorch_cnn.nn.layers.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
+from minitorch_cnn.nn.summary import summary
 
 __all__ = [
     "functional",
     "init",
     "utils",
+    "summary",
     "Module",
     "Parameter",
     "Sequential",

@@ -55,17 +55,23 @@ def diagnose(sweep, eps, tolerance):
     if (good[1:] & good[:-1]).any():  # one good step alone may be an error that changes its sign there
         return _right_formula(sweep, eps, good)
     small = (sweep.steps < 2e-3) & (sweep.steps > 5e-8)
-    if tolerance.fits_a_kink(sweep.slope, sweep.below, sweep.above)[small].all():
+    below, above = sweep.below[small], sweep.above[small]
+    kink = f"The slope is {below[-1]:.6g} below this point and {above[-1]:.6g} above it, however small the step,"
+    if tolerance.fits_a_kink(sweep.slope, below, above).all():
         return "kink", (
-            f"The slope is {sweep.below[small][-1]:.6g} below this point and {sweep.above[small][-1]:.6g} above it, "
-            "however small the step, and backward gives one of them or a value between: that is no mistake. "
+            f"{kink} and backward gives one of them or a value between: that is no mistake. "
             "Move the input away from the kink, or pass allow_kinks=True."
+        )
+    if np.ptp(below) + np.ptp(above) < 0.1 * np.abs(above - below).min():
+        return "unclear", (
+            f"{kink} and backward gives neither nor a value between: the formula is wrong, or several kinks meet. "
+            "Move the input away from the kink and check again."
         )
     first, last = longest_plateau(sweep.error)
     if last - first < 2:
         return "unclear", (
-            f"The quotient settles at no step: it is {sweep.central[0]:.3g} at eps {sweep.steps[0]:.0e} and "
-            f"{sweep.central[-1]:.3g} at eps {sweep.steps[-1]:.0e}. The function jumps, or is too coarse in its last digits."
+            f"The quotient settles at no step: it is {sweep.central[0]:.3g} at eps {sweep.steps[0]:.0e}, and "
+            f"{sweep.central[-1]:.3g} at eps {sweep.steps[-1]:.0e}. The function jumps here, or its rounding is coarse."
         )
     return "wrong", (
         f"The error stays near {np.median(sweep.error[first : last + 1]):.3g} from eps {sweep.steps[first]:.0e} "

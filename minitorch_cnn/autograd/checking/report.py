@@ -1,0 +1,157 @@
+"""What a gradient check found: in words, as a table and as a picture."""
+
+import io
+from dataclasses import dataclass
+
+from minitorch_cnn.autograd.checking.diagnosis import VERDICTS
+from minitorch_cnn.autograd.checking.line import Sweep
+from minitorch_cnn.table import table
+
+
+class GradcheckError(RuntimeError):
+    """A gradient and its difference quotient disagree.
+
+    Attributes
+    ----------
+    report : GradcheckReport or None
+        What was found for every tensor; None if the function could not be checked at all.
+    """
+
+    __module__ = "minitorch_cnn.autograd"  # where users find it
+
+    def __init__(self, message, report=None):
+        super().__init__(message)
+        self.report = report
+
+
+@dataclass
+class Row:
+    """What was found for one tensor."""
+
+    name: str  #: "input 0", or "parameter " and its path
+    shape: tuple
+    unit: str  #: what was compared: "elements", or "directions"
+    checked: int  #: how many of them
+    failed: int  #: how many disagree
+    abs_error: float  #: the largest ``|analytic - numeric|``
+    rel_error: float  #: the largest, relative to the larger of both values, or to atol where they are smaller
+    index: tuple | None  #: where the error is worst for the tolerance; None if only a direction is known
+    analytic: float  #: what `backward` says there
+    numeric: float  #: what the difference quotient says there
+    verdict: str = "ok"  #: "ok", "wrong", "kink", "rounding", "curvature", "not finite" or "unclear"
+    explanation: str = ""
+    sweep: Sweep | None = None  #: the quotients there for every step size
+
+    @property
+    def place(self):
+        """Where the worst error is."""
+        return "along a random direction" if self.index is None else f"at index {self.index}"
+
+    def __str__(self):
+        what = f"the gradient with respect to {self.name}, of shape {self.shape},"
+        if self.verdict == "ok":
+            return f"{what} is right. {self.explanation}".strip()
+        inside = "in" if self.unit == "elements" else "along"
+        return (
+            f"{what} {VERDICTS[self.verdict]} {inside} "
+            f"{self.failed} of {self.checked} {self.unit}. The worst is {self.place}: backward gives "
+            f"{self.analytic:.9g}, the difference quotient {self.numeric:.9g}. {self.explanation}"
+        )
+
+    def cells(self):
+        """The row of the table."""
+        least = ""
+        if self.sweep is not None:
+            least = f"{self.sweep.error[self.sweep.best]:.0e} at {self.sweep.steps[self.sweep.best]:.0e}"
+        return [
+            self.name.removeprefix("parameter "), str(self.shape), f"{self.checked} {self.unit}",
+            f"{self.abs_error:.1e}", f"{self.rel_error:.1e}", "direction" if self.index is None else str(self.index),
+            f"{self.analytic:.6g}", f"{self.numeric:.6g}", least, self.verdict,
+        ]  # fmt: skip
+
+
+@dataclass(repr=False)
+class GradcheckReport:
+    """What a gradient check found, tensor by tensor. Its text is a table, with an explanation of each disagreement."""
+
+    rows: list
+    eps: float
+    atol: float
+    rtol: float
+
+    @property
+    def ok(self):
+        """Whether every gradient agrees with its difference quotient."""
+        return all(row.verdict == "ok" for row in self.rows)
+
+    @property
+    def has_mistakes(self):
+        """Whether a gradient disagrees for any other reason than a kink."""
+        return any(row.verdict not in ("ok", "kink") for row in self.rows)
+
+    def passes(self, allow_kinks=False):
+        """Whether the gradients agree: everywhere, or everywhere but at kinks."""
+        return not self.has_mistakes if allow_kinks else self.ok
+
+    def message(self):
+        """A sentence or two for each gradient that disagrees, mistakes first."""
+        found = [row for row in self.rows if row.verdict != "ok"]
+        found.sort(key=lambda row: list(VERDICTS).index(row.verdict))
+        return "\n".join(map(str, found))
+
+    def __str__(self):
+        header = [
+            "tensor", "shape", "checked", "abs error", "rel error", "worst at", "backward", "quotient",
+            "least at eps", "verdict",
+        ]  # fmt: skip
+        text = table(header, [row.cells() for row in self.rows], "<<>>><>><<")
+        text = f"eps {self.eps:g}, allowed error {self.atol:g} + {self.rtol:g} |quotient|\n{text}"
+        notes = [str(row) for row in self.rows if row.verdict != "ok" or row.explanation]
+        return "\n\n".join([text, *notes, self._summary()])
+
+    def _summary(self):
+        agree = sum(row.verdict == "ok" for row in self.rows)
+        text = f"{agree} of {len(self.rows)} gradients agree with their difference quotients."
+        if self.ok and all(row.sweep is not None for row in self.rows):
+            text += " The errors depend on the step, as rounding does, and vanish at a good one: no formula is wrong."
+        return text
+
+    __repr__ = __str__
+
+    def figure(self):
+        """Draw the error at the worst place of every tensor against the step size.
+
+        A right gradient's error falls like eps² and rises like 1 / eps; a wrong one's stays.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Made without ``pyplot``: it needs no screen and changes no global state.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 5), layout="constrained")
+        axes = figure.add_subplot(xlabel="step size eps", ylabel="|backward - difference quotient|")
+        axes.set(xscale="log", yscale="log", title="error of the gradient against the step size")
+        for i, row in enumerate(row for row in self.rows if row.sweep is not None):
+            name = row.name.removeprefix("parameter ")
+            axes.plot(
+                row.sweep.steps, row.sweep.error.clip(1e-17), f"C{i % 10}{'os^vD'[i % 5]}",
+                linestyle=("-", "--", ":")[i // 10 % 3], linewidth=1.2 if row.verdict == "ok" else 3,
+                markersize=4, label=f"{name}: {row.verdict}",
+            )  # fmt: skip
+        axes.axvline(self.eps, color="0.5", linewidth=1)
+        axes.annotate(" this check's eps", (self.eps, 0.01), xycoords=("data", "axes fraction"), color="0.3")
+        axes.axhline(self.atol, color="0.5", linewidth=1)
+        axes.annotate("atol ", (1, self.atol), xycoords=("axes fraction", "data"), color="0.3", ha="right", va="bottom")
+        axes.grid(alpha=0.3)
+        figure.legend(loc="outside right upper", fontsize="small")
+        return figure
+
+    def to_png(self):
+        """Return `figure` as the bytes of a PNG picture."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        picture = io.BytesIO()
+        FigureCanvasAgg(self.figure()).print_png(picture)
+        return picture.getvalue()

@@ -1,0 +1,41 @@
+"""What the options of the command line accept: text in, value out, or an error that says what was expected."""
+
+import argparse
+import math
+
+
+def at_least(smallest):
+    """Make a converter to whole numbers from `smallest` on."""
+
+    def convert(text):
+        if not text.strip().isdecimal() or int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {smallest}, got {text!r}")
+        return int(text)
+
+    return convert
+
+
+def positive(text):
+    """Convert to a positive number."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return number
+
+
+def shape(text):
+    """Convert sizes with commas between them, as in ``2,1,28,28``, to a tuple."""
+    sizes = text.strip("() ").split(",")
+    if not all(size.strip().isdecimal() for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected sizes such as 2,1,28,28, got {text!r}")
+    return tuple(map(int, sizes))
+
+
+def png(text):
+    """Let the name of a PNG file pass."""
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .png, got {text!r}")
+    return text

@@ -1,0 +1,169 @@
+"""The commands gradcheck and summary, on LeNet and on a network of the user's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minitorch_cnn import cli
+
+MODEL = """
+import minitorch_cnn as mt
+from minitorch_cnn import nn
+
+class Cube(mt.autograd.Function):
+    def forward(self, x):
+        return x**3
+
+    def backward(self, dy, _y, x):
+        return (dy * SLOPE * x**2,)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.last(Cube()(self.first(x)))
+
+class Kink(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(mt.zeros(2))
+
+    def forward(self, x):
+        return (x * 0 + self.bias).relu()
+
+dropout = nn.Sequential(nn.Linear(4, 3), nn.Dropout())
+
+def broken():
+    raise KeyError("no such thing")
+"""
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("right_net", "wrong_net"):
+        (tmp_path / f"{name}.py").write_text(MODEL.replace("SLOPE", "3" if name == "right_net" else "2"))
+        sys.modules.pop(name, None)
+
+    def run(*arguments):
+        try:
+            code = cli.main(list(map(str, arguments)))
+        except SystemExit as exit:
+            code = exit.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    yield run
+    for name in ("right_net", "wrong_net"):
+        sys.modules.pop(name, None)
+
+
+def test_gradcheck_of_lenet(command, tmp_path):
+    code, out, err = command("gradcheck", "--plot", "error.png")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "minitorch_cnn.models:LeNet, input (2, 1, 28, 28), seed 0: 63,274 elements"
+    assert lines[1] == "eps 1e-06, allowed error 1e-07 + 0.001 |quotient|"
+    assert len([line for line in lines if line.endswith("  ok")]) == 11
+    assert "11 of 11 gradients agree with their difference quotients." in out
+    assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_gradcheck_of_a_right_and_a_wrong_model(command):
+    code, out, err = command("gradcheck", "--model", "right_net:Net", "--input-shape", "2,4", "--full")
+    assert (code, err) == (0, "") and "5 of 5 gradients agree" in out and "directions" not in out
+    code, out, err = command("gradcheck", "--model", "wrong_net:Net", "--input-shape", "2,4", "--seed", 1)
+    assert code == 1
+    assert err == (
+        "minitorch-cnn: the gradients with respect to input 0, parameter first.weight, parameter first.bias disagree "
+        "with their difference quotients\n"
+    )
+    assert "the gradient with respect to parameter first.bias, of shape (3,), is wrong in 3 of 3 elements." in out
+    assert "backward gives 0.6667 times the quotient" in out
+
+
+def test_gradcheck_takes_the_settings(command):
+    code, out, _ = command(
+        "gradcheck", "--model", "right_net:Net", "--input-shape", "1,4", "--eps", "1e-4", "--atol", 0.5
+    )
+    assert code == 0 and "eps 0.0001, allowed error 0.5 + 0.001 |quotient|" in out
+
+
+def test_gradcheck_of_dropout_needs_evaluation_mode(command):
+    arguments = ("gradcheck", "--model", "right_net:dropout", "--input-shape", "8,4")
+    code, _, err = command(*arguments)
+    assert code == 1 and "dropout in training" in err and err.count("\n") == 1
+    assert command(*arguments, "--eval")[0] == 0
+
+
+def test_a_kink_is_reported_and_is_no_failure(command):
+    code, out, err = command("gradcheck", "--model", "right_net:Kink", "--input-shape", "1,2")
+    assert (code, err) == (0, "")
+    assert "parameter bias, of shape (2,), meets a kink in 2 of 2 elements" in out
+    assert "1 of 2 gradients agree" in out
+
+
+def test_summary_of_lenet_and_of_a_model(command):
+    code, out, err = command("summary")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].split()[:3] == ["total", "61,706", "416,520"]
+    code, out, _ = command("summary", "--model", "right_net:Net", "--input-shape", "7,4")
+    assert code == 0 and "first    Linear  (7, 3)" in out
+    assert command("summary", "--model", "right_net:dropout", "--input-shape", "7,4")[0] == 0  # not a class, a network
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("right_net", "expected a module and a name, such as mynet:Net, got 'right_net'"),
+        (":Net", "expected a module and a name"),
+        ("nowhere:Net", "--model nowhere:Net: ModuleNotFoundError: No module named 'nowhere'"),
+        ("right_net:Nett", "--model right_net:Nett: the module right_net has no Nett"),
+        ("right_net:broken", "--model right_net:broken: KeyError: 'no such thing'"),
+        ("math:pi", "--model math:pi: expected an nn.Module or what makes one, got float"),
+        ("right_net:Net", "right_net:Net: RuntimeError: Linear expects 4 input features, 28 came"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gradcheck", "summary"])
+def test_wrong_models_are_explained(command, name, model, message):
+    code, _, err = command(name, "--model", model)
+    assert code == 1 and err.startswith("minitorch-cnn: ") and message in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--input-shape", "2,x"), "expected sizes such as 2,1,28,28, got '2,x'"),
+        (("--plot", "error.pdf"), "expected a name that ends in .png, got 'error.pdf'"),
+        (("--eps", "0"), "expected a positive number, got '0'"),
+        (("--seed", "-1"), "expected a whole number of at least 0, got '-1'"),
+        (("--fast", "--full"), "not allowed with argument"),
+    ],
+)
+def test_wrong_usage(command, arguments, message):
+    code, _, err = command("gradcheck", *arguments)
+    assert code == 2 and message in err
+
+
+def test_a_picture_that_cannot_be_written(command):
+    code, _, err = command(
+        "gradcheck", "--model", "right_net:Net", "--input-shape", "1,4", "--plot", "nowhere/error.png"
+    )
+    assert code == 1 and "No such file or directory: 'nowhere/error.png'" in err
+
+
+def test_the_installed_command_finds_modules_of_the_present_folder(command, tmp_path):
+    """A script's own folder is first in its path, not the present one."""
+    code = "import sys; from minitorch_cnn import cli; sys.path.remove(''); sys.exit(cli.main())"
+    arguments = ["summary", "--model", "right_net:Net", "--input-shape", "1,4"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
