@@ -1,5 +1,7 @@
 """Sums, products and powers, element by element."""
 
+import operator
+
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import bool_
@@ -49,6 +51,19 @@ class Div(Function):
         return dy / b if wants_grad(_a) else None, -dy * y / b if wants_grad(b) else None
 
 
+class Scale(Function):
+    """y = k x or x / k for a number k;  dx = k dy or dy / k. Nothing is kept for it."""
+
+    def __init__(self, times_or_by, k):
+        self.times_or_by, self.k = times_or_by, k
+
+    def forward(self, x):
+        return self.times_or_by(x, self.k)
+
+    def backward(self, dy, _y, _x):
+        return (Scale(self.times_or_by, self.k)(dy),)
+
+
 class Neg(Function):
     """y = -x;  dx = -dy."""
 
@@ -92,7 +107,10 @@ def sub(input, other, *, alpha=1):
 
 def mul(input, other):
     """``input * other``, broadcast."""
-    return Mul()(*promoted(input, other))
+    a, b = promoted(input, other)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return Mul()(a, b)
+    return Scale(operator.mul, b)(a) if isinstance(a, Tensor) else Scale(operator.mul, a)(b)
 
 
 def div(input, other, *, rounding_mode=None):
@@ -106,8 +124,10 @@ def div(input, other, *, rounding_mode=None):
     """
     if rounding_mode not in (None, "trunc", "floor"):
         raise RuntimeError(f"div expected rounding_mode to be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    function = {None: Div, "trunc": TruncDivide, "floor": FloorDivide}[rounding_mode]
-    return function()(*promoted(input, other, floating=rounding_mode is None))
+    a, b = promoted(input, other, floating=rounding_mode is None)
+    if rounding_mode is not None:
+        return {"trunc": TruncDivide, "floor": FloorDivide}[rounding_mode]()(a, b)
+    return Div()(a, b) if isinstance(b, Tensor) else Scale(operator.truediv, b)(a)
 
 
 def neg(input):

@@ -9,7 +9,7 @@ from minitorch_cnn.dtypes import bool_, int64
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import Where, exp, maximum, minimum, sqrt
 from minitorch_cnn.ops.operands import convert, floating, refuse_bool
-from minitorch_cnn.ops.shape import expand, normalize_dim, normalize_dims, reshape
+from minitorch_cnn.ops.shape import Expand, Reshape, normalize_dim, normalize_dims, reshape
 from minitorch_cnn.tensor import Tensor
 
 Extremum = namedtuple("Extremum", ["values", "indices"])
@@ -25,7 +25,7 @@ class Sum(Function):
         return x.sum(axis=self.dims, keepdims=self.keepdim)
 
     def backward(self, dy, _y, _x):
-        return (expand(reshape(dy, _kept(_x.shape, self.dims)), _x.shape),)
+        return (Expand(_x.shape)(Reshape(_kept(_x.shape, self.dims))(dy)),)
 
 
 class Amax(Function):

@@ -41,7 +41,7 @@ def as_size(size):
     """``(2, 3)`` from the arguments ``2, 3`` or ``(2, 3)``."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)) and hasattr(size[0], "__iter__"):
         size = size[0]
-    return tuple(operator.index(s) for s in size)
+    return tuple(map(operator.index, size))
 
 
 # --- views -----------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ class Reshape(Function):
         return x.reshape(self.shape)
 
     def backward(self, dy, _y, _x):
-        return (reshape(dy, _x.shape),)
+        return (Reshape(_x.shape)(dy),)
 
 
 class Permute(Function):
@@ -74,7 +74,7 @@ class Permute(Function):
         return x.transpose(self.dims)
 
     def backward(self, dy, _y, _x):
-        return (permute(dy, sorted(range(len(self.dims)), key=self.dims.__getitem__)),)
+        return (Permute(tuple(sorted(range(_x.ndim), key=self.dims.__getitem__)))(dy),)
 
 
 class Expand(Function):
@@ -111,12 +111,13 @@ def reshape(input, *shape):
     RuntimeError
         If the numbers of elements differ.
     """
-    shape = as_size(shape)
-    count, known = input.numel(), math.prod(s for s in shape if s != -1)
-    is_valid = min(shape, default=1) >= -1 and shape.count(-1) <= 1
-    if not is_valid or (count != known if -1 not in shape else known == 0 or count % known):
-        raise RuntimeError(f"shape {shape} is invalid for input of size {count} (its shape is {input.shape})")
-    shape = tuple(count // known if s == -1 else s for s in shape)
+    asked = shape = as_size(shape)
+    count = input.numel()
+    if shape.count(-1) == 1:
+        known = -math.prod(shape)
+        shape = tuple(count // known if s == -1 and known else s for s in shape)
+    if math.prod(shape) != count or min(shape, default=0) < 0:
+        raise RuntimeError(f"shape {asked} is invalid for input of size {count} (its shape is {input.shape})")
     return input if shape == input.shape else Reshape(shape)(input)
 
 
