@@ -8,6 +8,7 @@ from minitorch_cnn.training.checkpoint import (
     save_checkpoint,
     save_weights,
 )
+from minitorch_cnn.training.distributed import Group, join
 from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.loop import Evaluation, evaluate, train
 from minitorch_cnn.training.metrics import Accumulator, Timer, accuracy, count_correct
@@ -17,6 +18,7 @@ from minitorch_cnn.training.shards import backward_in_shards, forward_in_shards,
 __all__ = [
     "train", "evaluate", "Evaluation",
     "backward_in_shards", "forward_in_shards", "map_shards",
+    "Group", "join",
     "Accumulator", "Timer", "accuracy", "count_correct",
     "Epoch", "History",
     "save_checkpoint", "load_checkpoint", "save_weights", "load_weights", "Checkpoint", "CheckpointError", "Run",

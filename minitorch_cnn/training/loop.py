@@ -8,6 +8,7 @@ import numpy as np
 
 from minitorch_cnn import nn, optim
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.training.distributed import Group
 from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.metrics import Accumulator, Timer, count_correct
 from minitorch_cnn.training.shards import backward_in_shards, forward_in_shards
@@ -18,6 +19,7 @@ REPORTS_PER_EPOCH = 5
 def train(
     net, train_iter, test_iter, *,
     epochs=10, lr=0.9, optimizer=None, device=None, history=None, progress=True, on_report=None, on_epoch=None,
+    group=None,
 ):  # fmt: skip
     """Train a classifier with cross-entropy, and measure it as the chapter does.
 
@@ -48,6 +50,8 @@ def train(
         Called about five times an epoch with (epochs so far as a float, train loss, train acc, test acc or None).
     on_epoch : callable, optional
         Called after each epoch with (optimizer, history), to save them.
+    group : Group, optional
+        The processes that share each batch, from `join`. The first one alone shows the bar and makes the calls.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def train(
     Raises
     ------
     ValueError
-        If `train_iter` has no batch.
+        If `train_iter` has no batch, or the network cannot be trained by several processes.
     RuntimeError
         If the loss becomes infinite or not a number.
 
@@ -77,6 +81,10 @@ def train(
     optimizer = optimizer if optimizer is not None else optim.SGD(net.parameters(), lr=lr)
     loss = nn.CrossEntropyLoss()
     history = history if history is not None else History()
+    group = group if group is not None else Group()
+    group.start(net)
+    if group.rank:
+        progress = on_report = on_epoch = None
     on_report = on_report or (lambda *_: None)
     on_epoch = on_epoch or (lambda *_: None)
 
@@ -85,21 +93,22 @@ def train(
         metric = Accumulator(3)  # sum of losses, right answers, examples
         timer = Timer(device)
         net.train()
-        with _progress_bar(train_iter, f"epoch {epoch}/{epochs}", progress) as bar:
-            for i, (x, y) in enumerate(bar, start=1):
+        with _progress_bar(group.parts(train_iter), f"epoch {epoch}/{epochs}", progress) as bar:
+            for i, (x, y, n) in enumerate(bar, start=1):
                 timer.start()
                 optimizer.zero_grad()
                 x, y = x.to(device), y.to(device)
-                l, y_hat = backward_in_shards(net, loss, x, y)  # y_hat: (N, classes)
+                l, y_hat = backward_in_shards(net, loss, x, y, group.shards)  # y_hat: (N, classes)
+                numbers = l * len(x), count_correct(y_hat, y), len(x)
+                metric.add(*group.average_gradients(net, len(x) / n, *numbers))
                 optimizer.step()
-                metric.add(l * len(x), count_correct(y_hat, y), len(x))
                 timer.stop()
                 if i % max(1, batches // REPORTS_PER_EPOCH) == 0 or i == batches:
                     train_loss, train_acc = metric[0] / metric[2], metric[1] / metric[2]
                     _require_finite(train_loss, epoch, i, optimizer)
                     bar.set_postfix(loss=f"{train_loss:.3f}", acc=f"{train_acc:.3f}")
                     on_report(epoch - 1 + i / batches, train_loss, train_acc, None)
-        test_acc = evaluate(net, test_iter, device).accuracy
+        test_acc = evaluate(net, test_iter, device, group).accuracy
         on_report(float(epoch), None, None, test_acc)
         seconds = time.perf_counter() - begun
         speed = metric[2] / timer.sum()
@@ -135,7 +144,7 @@ class Evaluation:
         return [float(r / n) if n else math.nan for r, n in zip(right, examples)]
 
 
-def evaluate(net, data_iter, device=None):
+def evaluate(net, data_iter, device=None, group=None):
     """Measure a classifier in evaluation mode, and leave it in the mode it was in.
 
     Parameters
@@ -146,6 +155,8 @@ def evaluate(net, data_iter, device=None):
         Batches of images and labels.
     device : device or str, optional
         Where to compute; by default, where the network is.
+    group : Group, optional
+        The processes that share each batch, from `join`.
 
     Returns
     -------
@@ -157,14 +168,15 @@ def evaluate(net, data_iter, device=None):
         If `data_iter` has no batch.
     """
     device = device if device is not None else _device_of(net)
+    group = group if group is not None else Group()
     loss = nn.CrossEntropyLoss(reduction="sum")
     total_loss, outcomes = Accumulator(1), []
     was_training = net.training
     net.to(device).eval()
     with no_grad():
-        for x, y in data_iter:
+        for x, y, _ in group.parts(data_iter):
             x, y = x.to(device), y.to(device)
-            y_hat = forward_in_shards(net, x)  # (N, classes)
+            y_hat = forward_in_shards(net, x, group.shards)  # (N, classes)
             total_loss.add(loss(y_hat, y))
             outcomes.append(y * y_hat.shape[1] + y_hat.argmax(dim=1))  # (N,)
     net.train(was_training)
@@ -172,7 +184,8 @@ def evaluate(net, data_iter, device=None):
         raise ValueError("data_iter has no batch to evaluate on")
     classes = y_hat.shape[1]
     counts = np.bincount(np.concatenate([pair.cpu().numpy() for pair in outcomes]), minlength=classes**2)
-    return Evaluation(total_loss[0] / counts.sum(), counts.reshape(classes, classes))
+    counts = group.sum(counts)
+    return Evaluation(group.sum(total_loss[0]) / counts.sum(), counts.reshape(classes, classes))
 
 
 def _device_of(net):

@@ -11,7 +11,6 @@ import os
 from minitorch_cnn import autograd
 from minitorch_cnn.backend import keep_freed_memory
 from minitorch_cnn.ops import cat
-from minitorch_cnn.tensor import Tensor
 
 SHARDS = 4
 
@@ -29,7 +28,7 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     loss : Module
         Maps outputs and targets to a number, such as `nn.CrossEntropyLoss()`.
     x, y : Tensor
-        A batch, of shapes (N, ...) and (N, ...).
+        A batch, of shapes (N, ...) and (N, ...). One of no examples has the loss 0 and no gradients.
     shards : int
         Into how many parts to split the batch.
 
@@ -48,6 +47,9 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     >>> y_hat.shape, net.weight.grad.shape
     ((8, 2), (2, 3))
     """
+    if len(x) == 0:  # of a batch with fewer examples than processes
+        y_hat = forward_in_shards(net, x)
+        return y_hat.sum(), y_hat
     if not _can_be_split(net, loss, y):
         y_hat = net(x)
         l = loss(y_hat, y)
@@ -66,9 +68,9 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
         parts = [part for part in parts if part is not None]
         if parts:
-            total = functools.reduce(Tensor.add_, parts[1:], parts[0].clone())
+            total = _sum(parts) if len(parts) > 1 else parts[0].clone()
             parameter.grad = total if parameter.grad is None else parameter.grad.add_(total)
-    return functools.reduce(Tensor.add, losses), cat(outputs)
+    return _sum(losses), cat(outputs)
 
 
 def forward_in_shards(net, x, shards=SHARDS):
@@ -131,13 +133,33 @@ def _can_be_split(net, loss, y):
     return is_mean and (ignored is None or not (y.array == ignored).any())
 
 
+def _sum(parts):
+    """Sum in halves, as two processes that share a batch do: their sum is the same to the last bit."""
+    half = len(parts) // 2
+    return _sum(parts[:half]) + _sum(parts[half:]) if half else parts[0]
+
+
+def available_cores():
+    """Return the set of cores that this process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count()))
+
+
+def use_threads(count):
+    """Compute shards on `count` threads from now on; by default there is one for each core."""
+    global _thread_count
+    _thread_count = count
+    _threads.cache_clear()
+
+
+_thread_count = None
+
+
 @functools.cache
 def _threads():
     from concurrent.futures import ThreadPoolExecutor
 
     keep_freed_memory()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ThreadPoolExecutor(cores, thread_name_prefix="shard")
+    return ThreadPoolExecutor(_thread_count or len(available_cores()), thread_name_prefix="shard")
 
 
 @functools.cache

@@ -1,0 +1,223 @@
+"""Several processes make the weights of one, and one that fails ends them all."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_fashion import TinyFashion
+
+import minitorch_cnn as mt
+from minitorch_cnn import cli, data, training
+from minitorch_cnn.training.parts import Parts
+
+TESTS = Path(__file__).parents[1]
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+MISSING = None if MPIEXEC and find_spec("mpi4py") else "this needs mpi4py and mpiexec: pip install mpi4py mpich"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a script of tests/ on some processes in a folder of the test's own."""
+    if MISSING and os.environ.get("CI"):
+        pytest.fail(MISSING)
+    if MISSING:
+        pytest.skip(MISSING)
+    started = []
+
+    def start(processes, script, *arguments, fault=None):
+        environment = {**os.environ, "MPLBACKEND": "agg", **({"FAULT": fault} if fault else {})}
+        command = [MPIEXEC, "-n", str(processes), sys.executable, str(TESTS / script), *map(str, arguments)]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **streams))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def train(start):
+    """Train on some processes; return the exit code, and what was printed to the two streams."""
+
+    def train(processes, *arguments, fault=None):
+        process = start(processes, "mpi_command.py", "train", "--device", "cpu", *arguments, fault=fault)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    return train
+
+
+@pytest.fixture
+def train_alone(monkeypatch, tmp_path):
+    """Train in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
+    return lambda *arguments: cli.main(["train", "--device", "cpu", *map(str, arguments)])
+
+
+def weights(folder):
+    return {name: tensor.numpy() for name, tensor in training.load_weights(folder / "weights.safetensors").items()}
+
+
+def largest_difference(first, second):
+    first, second = weights(first), weights(second)
+    return max(np.abs(first[name] - second[name]).max() for name in first)
+
+
+# --- the same weights ------------------------------------------------------------------------------------
+
+
+def test_two_processes_make_the_weights_of_one_to_the_last_bit(train, train_alone, tmp_path):
+    recipe = "--batch-size", 30, "--epochs", 2  # the last batch of an epoch has 10
+    assert train_alone(*recipe, "--out", "one") == 0
+    code, out, err = train(2, *recipe, "--out", "two")
+    assert (code, err) == (0, "")
+    assert largest_difference(tmp_path / "one", tmp_path / "two") == 0
+    one, two = (training.load_checkpoint(tmp_path / run / "checkpoint.safetensors").history for run in ("one", "two"))
+    np.testing.assert_allclose([row[:4] for row in one], [row[:4] for row in two], rtol=1e-6)
+    lines = out.splitlines()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert lines[3].startswith(f"2 processes share each batch; threads of each: {max(1, cores // 2)}.")
+    assert lines[4] == "  mpiexec -n 2 minitorch-cnn train --resume --out two"
+    assert sum(line.startswith("epoch ") for line in lines) == 2
+
+
+def test_three_processes_and_a_batch_of_two(train, train_alone, tmp_path):
+    recipe = "--batch-size", 79, "--epochs", 2  # 160 = 79 + 79 + 2
+    train_alone(*recipe, "--out", "one")
+    code, _, err = train(3, *recipe, "--out", "three")
+    assert (code, err) == (0, "")
+    assert largest_difference(tmp_path / "one", tmp_path / "three") < 1e-6
+
+
+def test_a_loop_of_ones_own(start):
+    out, err = start(2, "mpi_own_loop.py").communicate(timeout=60)
+    assert (out, err) == ("all is well on rank 0 of 2, shards 2\n", "")
+
+
+# --- failures --------------------------------------------------------------------------------------------
+
+
+def test_a_killed_process_ends_all_and_another_number_goes_on(train, train_alone, tmp_path):
+    recipe = "--batch-size", 32, "--epochs", 2  # five steps in each
+    code, out, err = train(2, *recipe, "--out", "run", fault="kill 1 7")
+    assert code != 0
+    assert "Killed" in out + err
+    assert "mpiexec -n 2 minitorch-cnn train --resume --out run" in out
+    assert len(training.load_checkpoint(tmp_path / "run/checkpoint.safetensors").history) == 1
+    code, out, err = train(3, "--resume", "--out", "run")
+    assert (code, err) == (0, "")
+    assert "going on after epoch 1" in out
+    train_alone(*recipe, "--out", "whole")
+    assert largest_difference(tmp_path / "run", tmp_path / "whole") < 1e-6
+
+
+def test_an_exception_on_one_process_ends_all(train, tmp_path):
+    code, _, err = train(2, "--batch-size", 32, "--epochs", 2, "--out", "run", fault="raise 1 7")
+    assert code == 1
+    assert err.count("Traceback") == 1
+    assert re.search(r"ZeroDivisionError on rank 1 of 2, \S+, \S+mpi_command.py:\d+: a fault in step 7\n", err)
+    assert "This ends all 2 processes." in err
+    assert len(training.load_checkpoint(tmp_path / "run/checkpoint.safetensors").history) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_all_and_says_how_to_go_on(start):
+    """Even while one process waits for the sum of gradients, where no signal reaches Python."""
+    arguments = "train", "--device", "cpu", "--batch-size", 32, "--epochs", 2, "--out", "run"
+    process = start(2, "mpi_command.py", *arguments, fault="hang 1 7")
+    assert process.stderr.readline() == "hanging\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Epoch 1 is finished and saved" in err
+    assert "minitorch-cnn train --resume --out run" in err
+    assert "Traceback" not in err
+
+
+def test_what_all_processes_run_into_is_told_once(train):
+    code, _, err = train(2, "--batch-size", 32, "--lr", "1e38")
+    assert code == 1
+    assert err.count("the loss became") == 1
+    assert "RuntimeError on rank 0 of 2" in err
+    assert "Traceback" not in err
+
+
+def test_an_empty_part_has_no_loss_and_no_gradients():
+    net = mt.nn.Linear(3, 2)
+    l, y_hat = training.backward_in_shards(net, mt.nn.CrossEntropyLoss(), mt.ones(0, 3), mt.zeros(0, dtype=mt.int64))
+    assert (l.item(), y_hat.shape, net.weight.grad) == (0.0, (0, 2), None)
+
+
+# --- joining, and parts ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """As if mpiexec had started this process, one of two."""
+    for name in ("OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMIX_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PMI_SIZE", "2")
+
+
+@pytest.mark.parametrize("variable", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK"])
+def test_a_missing_mpi4py_is_explained(launched, monkeypatch, train_alone, capsys, variable):
+    monkeypatch.delenv("PMI_SIZE")
+    monkeypatch.setenv(variable, "2")
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    assert train_alone() == 1
+    err = capsys.readouterr().err
+    assert "mpiexec started several processes, but mpi4py cannot be used" in err
+    assert "pip install 'minitorch_cnn[mpi]'" in err
+
+
+def test_the_mpiexec_of_another_library_is_noticed(launched, monkeypatch):
+    """Otherwise each process would be a group of one, and all would write to one folder."""
+    mpi = types.SimpleNamespace(COMM_WORLD=types.SimpleNamespace(size=1), Get_library_version=lambda: "Some MPI 4\n")
+    monkeypatch.setitem(sys.modules, "mpi4py", types.SimpleNamespace(MPI=mpi))
+    with pytest.raises(RuntimeError, match=r"started 2 processes, but mpi4py sees 1: .* uses, Some MPI 4"):
+        training.join()
+
+
+def test_without_mpiexec_nothing_of_mpi_is_imported(launched, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    for size in ("1", None):
+        monkeypatch.setenv("PMI_SIZE", size) if size else monkeypatch.delenv("PMI_SIZE")
+        with training.join() as group:
+            assert (group.rank, group.size, group.shards) == (0, 1, training.shards.SHARDS)
+            assert group.once(len, "abc") == group.sum(3) == 3
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_parts_cover_each_batch_once(size):
+    x = mt.arange(40).reshape(20, 2)
+    for batches in ([(x, x)], data.DataLoader(data.TensorDataset(x, x), 5)):
+        parts = [list(Parts(batches, rank, size)) for rank in range(size)]
+        for of_one_batch, (whole, _) in zip(zip(*parts, strict=True), batches, strict=True):
+            assert mt.equal(mt.cat([part for part, _, _ in of_one_batch]), whole)
+            assert all(len(x) == len(y) and n == len(whole) for x, y, n in of_one_batch)
+            assert max(len(x) for x, _, _ in of_one_batch) - min(len(x) for x, _, _ in of_one_batch) <= 1
+
+
+@pytest.mark.parametrize("n", range(4, 40))
+def test_two_processes_cut_the_shards_of_one(n):
+    """Their halves of a batch, cut in two, are its quarters."""
+
+    def shards(x, count):
+        return [part.tolist() for part in training.map_shards(lambda part: part, x, shards=count)]
+
+    whole = mt.arange(n)
+    halves = [x for rank in (0, 1) for x, _ in Parts([(whole,)], rank, 2)]
+    assert [shard for half in halves for shard in shards(half, 2)] == shards(whole, 4)
