@@ -145,10 +145,15 @@ class InPlace:
         RuntimeError
             If it is a view that no index describes.
         """
-        if self._view_of is None:
-            return
+        views = [self]
+        while views[-1]._view_of is not None:
+            views.append(views[-1]._view_of[0])
+        for view in views[-2::-1]:
+            view._take_again()
+
+    def _take_again(self):
+        """Find the place of a view in the graph again by that of its base."""
         base, index, grad_fn = self._view_of
-        base.catch_up()
         if base.grad_fn is grad_fn:
             return
         if index is None:

@@ -39,7 +39,7 @@ class Tensor(Operators, Methods, InPlace):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_requires_grad", "_version_counter", "_view_of", "array", "grad", "grad_fn")
+    __slots__ = ("__weakref__", "_grad", "_requires_grad", "_version_counter", "_view_of", "array", "grad_fn")
     __array_priority__ = 1000  # `numpy_array * tensor` is this class's business
 
     def __init__(self, array, requires_grad=False):
@@ -50,7 +50,7 @@ class Tensor(Operators, Methods, InPlace):
                 f"Tensor wraps an array, got {type(array).__name__}; minitorch_cnn.tensor takes numbers and lists"
             )
         self.array = array
-        self.grad = None
+        self._grad = None
         self.grad_fn = None
         self._requires_grad = False
         self._version_counter = [0]  # shared by all tensors that share memory
@@ -131,6 +131,19 @@ class Tensor(Operators, Methods, InPlace):
         """Set `requires_grad` and return the tensor itself."""
         self.requires_grad = requires_grad
         return self
+
+    @property
+    def grad(self):
+        """The gradient that `backward` has gathered for this leaf, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape):
+            came = f"a Tensor of shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+            kind = RuntimeError if isinstance(value, Tensor) else TypeError
+            raise kind(f"a gradient must be None or a Tensor of the shape {self.shape} of its tensor, got {came}")
+        self._grad = value
 
     @property
     def is_leaf(self):
@@ -277,7 +290,9 @@ class Tensor(Operators, Methods, InPlace):
         return _unpickle, (type(self), to_numpy(self.array), str(self.device), self._requires_grad)
 
     def __format__(self, spec):
-        return format(self.item(), spec) if self.array.ndim == 0 and spec else object.__format__(repr(self), spec)
+        if spec and self.array.ndim:
+            raise TypeError(f"only a 0-d tensor can be formatted by {spec!r}; this one has shape {self.shape}")
+        return repr(self) if self.array.ndim else format(self.item(), spec)
 
     def __repr__(self):
         from minitorch_cnn.display import tensor_repr

@@ -1,5 +1,6 @@
 """The graph: what is recorded, the walk back, what is freed, and what is refused."""
 
+import copy
 import gc
 import threading
 import weakref
@@ -681,3 +682,175 @@ def test_numpy_scalars_do_not_promote_weights():
         w -= np.float64(0.1) * w.grad
     assert w.dtype == w.grad.dtype == mt.float32
     np.testing.assert_allclose(to_numpy(w.detach()), 0.8, rtol=1e-6)
+
+
+# --- what users do that an engine may not expect ---------------------------------------------------------
+
+
+class Cube(mt.autograd.Function):
+    """y = x³;  dx = 3 x² dy."""
+
+    def forward(self, x):
+        return x**3
+
+    def backward(self, dy, _y, x):
+        return (dy * 3 * x**2,)
+
+
+def test_an_instance_may_be_called_again():
+    cube = Cube()
+    a, b = (mt.tensor(value, requires_grad=True) for value in (2.0, 3.0))
+    (cube(a) + cube(b)).backward()
+    assert (a.grad.item(), b.grad.item()) == (12.0, 27.0)
+    a.grad = None
+    cube(cube(a)).backward()
+    assert a.grad.item() == 9 * 2.0**8
+
+
+CHANGED_AFTERWARDS = {
+    "an index": (lambda x, i: x[i], mt.tensor([0, 1])),
+    "a mask": (lambda x, i: x[i], mt.tensor([True, False, True])),
+    "an index array": (lambda x, i: x[i], np.array([0, 1])),
+    "a list": (lambda x, i: x[i], [0, 1]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED_AFTERWARDS)
+def test_an_index_that_is_changed_afterwards_does_not_change_the_gradient(name):
+    take, index = CHANGED_AFTERWARDS[name]
+    index = copy.deepcopy(index)
+    x = mt.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = (take(x, index) * mt.tensor([10.0, 20.0])).sum()
+    expected = [10.0, 0.0, 20.0] if name == "a mask" else [10.0, 20.0, 0.0]
+    index[0] = 2
+    y.backward()
+    assert x.grad.tolist() == expected
+
+
+def test_a_condition_or_a_label_that_is_changed_afterwards_is_refused():
+    x = mt.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    condition = mt.tensor([True, False, True])
+    y = mt.where(condition, x, 0.0).sum()
+    condition[0] = False
+    with pytest.raises(RuntimeError, match=r"modified by an in-place operation: input 0, .* of Where"):
+        y.backward()
+    label = mt.tensor([0])
+    l = mt.nn.functional.cross_entropy(x.reshape(1, 3), label)
+    label[0] = 2
+    with pytest.raises(RuntimeError, match="modified by an in-place operation: input 1, .* of Pick"):
+        l.backward()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x * 2).sum(),
+        lambda x: (x / 2).sum(),
+        lambda x: x[[0, 1]].sum(),
+        lambda x: x[mt.tensor([True, False])].sum(),
+        lambda x: mt.where(mt.tensor([True, False]), x, 0.0).sum(),
+        lambda x: x.max(0)[0],
+        lambda x: mt.nn.functional.nll_loss(x.reshape(1, 2), mt.tensor([1])),
+    ],
+)
+def test_a_second_walk_back_raises_where_pytorch_raises(function):
+    x = mt.tensor([1.0, 2.0], requires_grad=True)
+    y = function(x)
+    y.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+
+
+def test_leaves_never_share_a_gradient_not_even_with_a_graph():
+    p, q = mt.ones(3, requires_grad=True), mt.ones(3, requires_grad=True)
+    ((p + q) ** 2).sum().backward(create_graph=True)
+    assert p.grad is not q.grad and not np.may_share_memory(p.grad.array, q.grad.array)
+    r = mt.ones(3, requires_grad=True)
+    r.sum().backward(create_graph=True)
+    r.grad.array[0] = 5  # memory of its own, and writable
+
+
+class Straight(mt.autograd.Function):
+    """y = x;  dx = -dy: a reversed gradient."""
+
+    def forward(self, x):
+        return x
+
+    def backward(self, dy, _y, _x):
+        return (-dy,)
+
+
+def test_an_output_that_is_the_input_is_known_to_share_its_memory():
+    w = mt.tensor([2.0, 3.0], requires_grad=True)
+    h = w * 1
+    s = h * h
+    Straight()(h).detach().mul_(10)
+    with pytest.raises(RuntimeError, match="modified by an in-place operation"):
+        s.sum().backward()
+
+
+def test_a_graph_that_is_dropped_without_a_walk_leaves_no_cycle():
+    w = mt.ones(2, requires_grad=True)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            x = w * 1
+            x[0] = x[0] * w[1]
+        del x
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_long_chain_of_views_finds_its_place_again():
+    base = mt.ones(2, requires_grad=True) * 1
+    view = base
+    for _ in range(3000):
+        view = view[...]
+    base.add_(1)
+    assert view.sum().item() == 4
+
+
+def test_threads_may_add_to_one_leaf():
+    w = mt.zeros(1, requires_grad=True)
+
+    def work():
+        for _ in range(200):
+            (w * 2).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert w.grad.item() == 4 * 200 * 2
+
+
+def test_a_gradient_that_does_not_fit_is_refused_when_it_is_assigned():
+    w = mt.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"shape \(3,\) .* got a Tensor of shape \(1,\)"):
+        w.grad = mt.ones(1)
+    with pytest.raises(TypeError, match="got ndarray"):
+        w.grad = np.ones(3)
+
+
+def test_an_error_of_a_functions_own_keeps_its_type():
+    class Refusing(mt.autograd.Function):
+        def forward(self, x):
+            raise ValueError("not this one")
+
+    with pytest.raises(ValueError, match="not this one"):
+        Refusing()(mt.ones(1))
+
+
+def test_many_terms_are_summed_exactly_enough_along_any_axis():
+    ones = mt.ones(2**25, 2)
+    assert ones.sum(0).tolist() == [2.0**25, 2.0**25]
+    np.testing.assert_allclose(mt.full((10**6, 4), 0.1).mean(0).numpy(), 0.1, rtol=1e-6)
+
+
+def test_a_numpy_array_beside_a_tensor_is_an_operand():
+    t, a = mt.tensor([1.0, 2.0]), np.array([1.0, 3.0], np.float32)
+    assert (t == a).tolist() == [True, False] and (a == t).tolist() == [True, False]
+    assert (t + a).tolist() == [2.0, 5.0] and (a * t).tolist() == [1.0, 6.0] and (a - t).tolist() == [0.0, 1.0]

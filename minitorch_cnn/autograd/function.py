@@ -1,5 +1,7 @@
 """The operation, which is also the node of the graph."""
 
+import copy
+
 import numpy as np
 
 from minitorch_cnn.autograd.mode import mode
@@ -40,7 +42,7 @@ class Function:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        code = cls.backward.__code__
+        code = getattr(cls.backward, "__wrapped__", cls.backward).__code__
         count = code.co_argcount + bool(code.co_flags & VARARGS)
         _, _, output, *inputs = code.co_varnames[:count]
         cls._reads_output = not output.startswith("_")
@@ -60,6 +62,8 @@ class Function:
         raise TypeError(f"{self.name} must define backward(self, dy, y, *inputs)")
 
     def __call__(self, *inputs):
+        if hasattr(self, "edges"):  # an instance is one node: the next call needs one of its own
+            return self._another()(*inputs)
         recorded = mode.recording and self._prepare(inputs)
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         try:
@@ -68,9 +72,11 @@ class Function:
         except TypeError:
             self._check_devices(inputs)
             raise
-        except ValueError as error:  # the array library's word for shapes that do not fit
+        except ValueError as error:
+            if "broadcast" not in str(error):
+                raise
             raise RuntimeError(f"{self.name}: {error}") from error
-        if self.is_view and get_array_module(output.array).may_share_memory(output.array, arrays[0]):
+        if self._shares_memory(output.array, arrays[0]):
             output._version_counter = inputs[0]._version_counter
             output._view_of = inputs[0], self.index, inputs[0].grad_fn
         if recorded:
@@ -87,6 +93,16 @@ class Function:
                 recorded = recorded or x._requires_grad
         return recorded
 
+    def _another(self):
+        """An instance with the same attributes that is not yet a node."""
+        twin = copy.copy(self)
+        del twin.edges
+        return twin
+
+    def _shares_memory(self, output, first):
+        """Whether the output is the first input, or a view of it."""
+        return output is first or (self.is_view and get_array_module(output).may_share_memory(output, first))
+
     def _check_devices(self, inputs):
         """Say it plainly if what failed was the mixture of two array libraries."""
         devices = {str(x.device): None for x in inputs if isinstance(x, Tensor)}
@@ -98,11 +114,8 @@ class Function:
     def _record(self, inputs, output):
         """Become the node that `output` comes from."""
         reads = self._reads_input
-        if len(reads) == 1:  # one name may stand for many inputs: `*_xs`
-            reads = reads * len(inputs)
-        self.inputs = tuple(
-            [x if read or not isinstance(x, Tensor) else Outline(x) for x, read in zip(inputs, reads, strict=True)]
-        )
+        reads += reads[-1:] * (len(inputs) - len(reads))  # the last name may stand for many inputs: `*_xs`
+        self.inputs = tuple([_kept(x, read) for x, read in zip(inputs, reads, strict=True)])
         self.edges = tuple([source(x) if isinstance(x, Tensor) and x._requires_grad else None for x in inputs])
         self.versions = tuple([x._version_counter[0] if isinstance(x, Tensor) else None for x in self.inputs])
         # The output is kept as an array: a tensor would refer back to this node, and only Python's cyclic garbage
@@ -169,7 +182,7 @@ class Function:
 
         A node that keeps none has nothing to lose: it may be walked again, as in PyTorch.
         """
-        if self.output is not None or any(isinstance(x, Tensor) for x in self.inputs):
+        if self.output is not None or any(x is not None and not isinstance(x, Outline) for x in self.inputs):
             self.inputs = self.output = None
 
 
@@ -182,6 +195,15 @@ class Outline:
         array = tensor.array
         self.shape, self.ndim, self.dtype, self.device = array.shape, array.ndim, array.dtype, device_of(array)
         self.requires_grad = tensor._requires_grad
+
+
+def _kept(x, is_read):
+    """What a node keeps of an input: the value if `backward` reads it, else the outline of a tensor."""
+    if not isinstance(x, Tensor):
+        return x if is_read else None
+    if not is_read:
+        return Outline(x)
+    return x if x._view_of is None else x.alias()  # a view knows its base, and the base may know this node
 
 
 def wants_grad(x):

@@ -1,21 +1,26 @@
 """The walk back through the graph, from a result to what it was computed from."""
 
+import threading
+
 from minitorch_cnn.autograd.function import Function, source
 from minitorch_cnn.autograd.mode import set_grad_enabled
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.tensor import Tensor
 
+_accumulating = threading.Lock()  # threads may share leaves
+
 
 def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
     """Add the gradient of a tensor with respect to each leaf to that leaf's `grad`: see `Tensor.backward`."""
     found = _propagate([tensor], [gradient], None, retain_graph, create_graph)
-    for leaf, dx in found.items():
-        if leaf.grad is None:
-            leaf.grad = dx if create_graph else dx.clone()  # a copy: other leaves may have been handed the same
-        elif create_graph:
-            leaf.grad = leaf.grad + dx
-        else:
-            leaf.grad.add_(dx)
+    with _accumulating:
+        for leaf, dx in found.items():
+            if leaf.grad is None:
+                leaf.grad = dx.clone()  # other leaves may have been handed the same tensor
+            elif create_graph:
+                leaf.grad = leaf.grad + dx
+            else:
+                leaf.grad.add_(dx)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):

@@ -52,16 +52,16 @@ class Div(Function):
 
 
 class Scale(Function):
-    """y = k x or x / k for a number k;  dx = k dy or dy / k. Nothing is kept for it."""
+    """y = k x or x / k for a number k;  dx = k dy or dy / k. No array is kept for it."""
 
-    def __init__(self, times_or_by, k):
-        self.times_or_by, self.k = times_or_by, k
+    def __init__(self, times_or_by):
+        self.times_or_by = times_or_by
 
-    def forward(self, x):
-        return self.times_or_by(x, self.k)
+    def forward(self, x, k):
+        return self.times_or_by(x, k)
 
-    def backward(self, dy, _y, _x):
-        return (Scale(self.times_or_by, self.k)(dy),)
+    def backward(self, dy, _y, _x, k):
+        return Scale(self.times_or_by)(dy, k), None
 
 
 class Neg(Function):
@@ -110,7 +110,7 @@ def mul(input, other):
     a, b = promoted(input, other)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return Mul()(a, b)
-    return Scale(operator.mul, b)(a) if isinstance(a, Tensor) else Scale(operator.mul, a)(b)
+    return Scale(operator.mul)(*((a, b) if isinstance(a, Tensor) else (b, a)))
 
 
 def div(input, other, *, rounding_mode=None):
@@ -127,7 +127,7 @@ def div(input, other, *, rounding_mode=None):
     a, b = promoted(input, other, floating=rounding_mode is None)
     if rounding_mode is not None:
         return {"trunc": TruncDivide, "floor": FloorDivide}[rounding_mode]()(a, b)
-    return Div()(a, b) if isinstance(b, Tensor) else Scale(operator.truediv, b)(a)
+    return Div()(a, b) if isinstance(b, Tensor) else Scale(operator.truediv)(a, b)
 
 
 def neg(input):

@@ -166,16 +166,13 @@ def clamp(input, min=None, max=None):
 class Where(Function):
     """y = a where the condition holds, else b;  da, db = dy where they were taken, else 0."""
 
-    def __init__(self, condition):
-        self.condition = condition
+    def forward(self, condition, a, b):
+        return get_array_module(condition).where(condition, a, b)
 
-    def forward(self, a, b):
-        return get_array_module(self.condition).where(self.condition, a, b)
-
-    def backward(self, dy, _y, _a, _b):
-        da = Where(self.condition)(dy, 0.0) if wants_grad(_a) else None
-        db = Where(self.condition)(0.0, dy) if wants_grad(_b) else None
-        return da, db
+    def backward(self, dy, _y, condition, _a, _b):
+        da = Where()(condition, dy, 0.0) if wants_grad(_a) else None
+        db = Where()(condition, 0.0, dy) if wants_grad(_b) else None
+        return None, da, db
 
 
 class Maximum(Function):
@@ -214,7 +211,7 @@ def where(condition, input=None, other=None):
     if condition.dtype != bool_:
         raise RuntimeError(f"where expected a condition of bool, got {condition.dtype}; write condition != 0")
     a, b = promoted(input, other)
-    return Where(condition.array)(a, b)
+    return Where()(condition, a, b)
 
 
 def maximum(input, other):

@@ -8,13 +8,24 @@ from minitorch_cnn.dtypes import bool_
 from minitorch_cnn.tensor import Tensor
 
 
-class GetItem(Function):
-    """y = x[index];  dx = 0 with dy added at the index."""
-
-    is_view = True
+class _ByIndex(Function):
+    """What the operations with an index have in common."""
 
     def __init__(self, index):
         self.index = index
+
+    def release(self):
+        """Forget the values kept for `backward`; an index that holds arrays is one."""
+        super().release()
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        if any(hasattr(part, "__len__") for part in parts):
+            self.inputs = None
+
+
+class GetItem(_ByIndex):
+    """y = x[index];  dx = 0 with dy added at the index."""
+
+    is_view = True
 
     def forward(self, x):
         x, index = located(x, self.index)
@@ -27,11 +38,12 @@ class GetItem(Function):
         return (PutItem(self.index, _x.shape)(dy),)
 
 
-class PutItem(Function):
+class PutItem(_ByIndex):
     """y = 0 with x added at the index;  dx = dy[index]."""
 
     def __init__(self, index, shape):
-        self.index, self.shape = index, shape
+        super().__init__(index)
+        self.shape = shape
 
     def forward(self, x):
         y = get_array_module(x).zeros(self.shape, dtype=x.dtype)
@@ -46,11 +58,11 @@ class PutItem(Function):
         return (GetItem(self.index)(dy),)
 
 
-class SetItem(Function):
+class SetItem(_ByIndex):
     """y = x after x[index] = value, in the memory of x;  dx = dy but 0 at the index, dvalue = dy[index]."""
 
     def __init__(self, index):
-        self.index = _forwards(index)
+        super().__init__(_own(index))
 
     def forward(self, x, value):
         part, index = located(x, self.index)
@@ -83,15 +95,21 @@ def getitem(input, index):
     ValueError
         If a slice goes backwards.
     """
-    return GetItem(_forwards(index))(input)
+    return GetItem(_own(index))(input)
 
 
-def _forwards(index):
-    """An index that a user gave; as in PyTorch, no slice of it may go backwards."""
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, slice) and part.step is not None and part.step <= 0:
-            raise ValueError(f"the step of a slice must be greater than zero, got {part.step}; index by a list instead")
-    return index
+def _own(index):
+    """An index that a user gave, its arrays copied, for the user may change them before `backward` reads them.
+
+    As in PyTorch, no slice of it may go backwards.
+    """
+    if isinstance(index, tuple):
+        return tuple(map(_own, index))
+    if isinstance(index, slice) and index.step is not None and index.step <= 0:
+        raise ValueError(f"the step of a slice must be greater than zero, got {index.step}; index by a list instead")
+    if isinstance(index, Tensor):
+        index = index.array
+    return index.copy() if hasattr(index, "__len__") else index
 
 
 def located(array, index):

@@ -12,8 +12,8 @@ from minitorch_cnn.tensor import Tensor
 
 
 def is_operand(value):
-    """Whether a value can stand beside a tensor in an operation: a tensor or a number."""
-    return isinstance(value, (Tensor, numbers.Number, np.bool_))
+    """Whether a value can stand beside a tensor in an operation: a tensor, a NumPy array or a number."""
+    return isinstance(value, (Tensor, np.ndarray, numbers.Number, np.bool_))
 
 
 def need_tensor(name, *operands):
@@ -53,7 +53,7 @@ def promoted(*operands, floating=False):
 
     Parameters
     ----------
-    *operands : Tensor or number
+    *operands : Tensor, numpy.ndarray or number
     floating : bool
         Whether integers shall become float32, as division wants it.
 
@@ -64,6 +64,7 @@ def promoted(*operands, floating=False):
     """
     if _is_one_floating_type(operands):
         return [x if isinstance(x, Tensor) else float(x) for x in operands]
+    operands = [Tensor(x) if isinstance(x, np.ndarray) else x for x in operands]
     dtype = promote([_ranked(x) for x in operands])
     if floating and not is_floating(dtype):
         dtype = dtypes.float32
