@@ -58,8 +58,12 @@ def _train(arguments, group):
     net, optimizer, history = _network(recipe, checkpoint, device)
     _announce(run, recipe, history, train_iter, test_iter, device, group)
 
+    saved = len(history)
+
     def after_epoch(optimizer, history):
+        nonlocal saved
         run.save(net, optimizer, history, recipe)
+        saved = len(history)
         row = history[-1]
         print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
 
@@ -70,7 +74,8 @@ def _train(arguments, group):
             history=history, on_epoch=after_epoch, group=group,
         )  # fmt: skip
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_explain_interruption(run, history)) from None
+        # Only the first process saves. Another gets to tell this when the first one waits for it, so has saved all.
+        raise KeyboardInterrupt(_explain_interruption(run, len(history) if group.rank else saved)) from None
     print(history[-1])
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.perf_counter() - begun:.1f} s of wall clock, with loading, evaluation and saving")
@@ -172,12 +177,11 @@ def _announce(run, recipe, history, train_iter, test_iter, device, group):
     sys.stdout.flush()
 
 
-def _explain_interruption(run, history):
-    if not history:
-        return "\nNo epoch was finished, so nothing was saved."
+def _explain_interruption(run, saved):
+    if not saved:
+        return "\nNo epoch was finished and saved."
     return (
-        f"\nEpoch {len(history)} is finished and saved. To go on after it:\n"
-        f"  minitorch-cnn train --resume --out {run.folder}"
+        f"\nEpoch {saved} is finished and saved. To go on after it:\n  minitorch-cnn train --resume --out {run.folder}"
     )
 
 

@@ -126,12 +126,12 @@ def test_a_run_does_not_go_on_with_another_recipe(command):
 def test_ctrl_c_leaves_the_last_epoch_and_says_how_to_go_on(command, monkeypatch):
     save = training.Run.save
 
-    def save_then_interrupt(run, net, optimizer, history, recipe):
-        save(run, net, optimizer, history, recipe)
-        if len(history) == 1:
+    def interrupted(run, net, optimizer, history, recipe):
+        if len(history) == 2:
             raise KeyboardInterrupt
+        save(run, net, optimizer, history, recipe)
 
-    monkeypatch.setattr(training.Run, "save", save_then_interrupt)
+    monkeypatch.setattr(training.Run, "save", interrupted)
     code, _, err = train(command, "--epochs", 2, "--out", "run")
     assert code == 130
     assert "Epoch 1 is finished and saved" in err
@@ -143,14 +143,25 @@ def test_ctrl_c_leaves_the_last_epoch_and_says_how_to_go_on(command, monkeypatch
     assert same(weights("run"), weights("whole"))
 
 
-def test_ctrl_c_in_the_first_epoch(command, monkeypatch):
+@pytest.mark.parametrize("place", [(training, "train"), (training.Run, "save")])
+def test_ctrl_c_before_the_first_epoch_is_saved(command, monkeypatch, place):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", interrupt)
+    monkeypatch.setattr(*place, interrupt)
     code, _, err = train(command)
     assert code == 130
-    assert "nothing was saved" in err
+    assert err.strip() == "No epoch was finished and saved."
+
+
+def test_ctrl_c_after_resuming_counts_the_epochs_saved_before(command, monkeypatch):
+    train(command, "--epochs", 1)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Run, "save", interrupt)
+    assert "Epoch 1 is finished and saved" in command("train", "--device", "cpu", "--resume", "--epochs", 2)[2]
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")

@@ -6,8 +6,6 @@ from minitorch_cnn.nn.module import Module
 class _Numbered(Module):
     """Modules in order, reached by their index as well as by their name."""
 
-    shardable = True
-
     def __len__(self):
         return len(self._modules)
 
@@ -66,6 +64,8 @@ class Sequential(_Numbered):
     Linear(in_features=4, out_features=2, bias=True)
     """
 
+    shardable = True
+
     def __init__(self, *modules):
         super().__init__()
         named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else None
@@ -95,6 +95,8 @@ class ModuleList(_Numbered):
     >>> len(layers), len(list(layers.parameters()))
     (3, 6)
     """
+
+    shardable = True
 
     def __init__(self, modules=None):
         super().__init__()

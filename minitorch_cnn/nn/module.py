@@ -16,9 +16,10 @@ class Module(Registry):
     training : bool
         True after construction and `train`, False after `eval`. Dropout and batch normalisation look at it.
     shardable : bool
-        Whether an example's output depends on that example and the parameters alone, in training too, so that
-        `training.backward_in_shards` may compute a batch in parts. Layers that neither look at the whole batch nor
-        draw random numbers set it True; so may a class of yours.
+        Whether an example's output depends on that example and the parameters alone, in the mode that the module is
+        in, so that `training.backward_in_shards` may compute a batch in parts. Classes that neither look at the whole
+        batch nor draw random numbers set it True; so may one of yours. It speaks of the `forward` of its own class:
+        a subclass that overrides `forward` has to say it again.
 
     Examples
     --------
@@ -118,11 +119,11 @@ class Module(Registry):
 
     def float(self):
         """Make every floating-point parameter and buffer float32."""
-        return self.to("float32")
+        return self.to(dtype="float32")
 
     def double(self):
         """Make every floating-point parameter and buffer float64, as numerical gradient checks need."""
-        return self.to("float64")
+        return self.to(dtype="float64")
 
     def cuda(self):
         """Move to the GPU."""

@@ -36,11 +36,8 @@ def load_(module, state_dict, strict):
     for path, target in targets.items():
         if path in state_dict:
             array, problem = _array(state_dict[path]), None
-            if array is None:
-                problem = (
-                    f'While copying the parameter named "{path}", expected a Tensor, a NumPy array or a torch '
-                    f"tensor from checkpoint but received {type(state_dict[path])}"
-                )
+            if isinstance(array, str):
+                problem = f'While copying the parameter named "{path}", {array}'
             elif array.shape != target.shape:
                 problem = (
                     f"size mismatch for {path}: copying a param with shape {array.shape} from checkpoint, "
@@ -64,12 +61,17 @@ def _tensors(module):
 
 
 def _array(value):
-    """The array of our tensor, a NumPy array or a torch tensor; None if it is something else."""
+    """The array of our tensor, a NumPy array or a torch tensor; what is wrong, as text, if there is none."""
     if isinstance(value, Tensor):
         return value.array
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    return value if hasattr(value, "__array__") else None
+        try:
+            return value.detach().cpu().numpy()
+        except TypeError:  # bfloat16, which NumPy does not have
+            return f"got a torch tensor of {value.dtype}, a type that NumPy does not have: convert it with .float()"
+    if not hasattr(value, "__array__"):
+        return f"expected a Tensor, a NumPy array or a torch tensor from checkpoint but received {type(value)}"
+    return value
 
 
 def destination(*args, device=None, dtype=None):
@@ -79,11 +81,13 @@ def destination(*args, device=None, dtype=None):
     ------
     TypeError
         If the type is not floating point, or an argument is neither a device, a type nor a tensor.
+    RuntimeError
+        If a text is not the name of a device.
     """
     for arg in args:
         if isinstance(arg, Tensor):
             device, dtype = arg.device, arg.dtype
-        elif isinstance(arg, backend.Device) or (isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda")):
+        elif isinstance(arg, (backend.Device, str)):
             device = arg
         elif arg is not None:
             dtype = arg

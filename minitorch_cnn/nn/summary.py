@@ -70,8 +70,8 @@ class Summary:
 def summary(model, input_shape):
     """Run a model once on zeros, and list its layers with what they cost.
 
-    The model is left as it was: running statistics and the stream of random numbers are put back. It runs in the mode
-    that it is in, for training or evaluation.
+    The model is left as it was: its buffers, such as running statistics, and the stream of random numbers are put
+    back. It runs in the mode that it is in, for training or evaluation.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def summary(model, input_shape):
     observer = _Observer(model, inputs)
     state = get_rng_state()
     try:
-        with enable_grad(), unchanged(model.buffers()), observer.watching():
+        with enable_grad(), unchanged(model), observer.watching():
             model(*inputs)
     finally:
         set_rng_state(state)

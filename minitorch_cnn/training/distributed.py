@@ -104,12 +104,12 @@ class Group:
         Raises
         ------
         ValueError
-            If there are several processes, and a module is not `shardable`.
+            If there are several processes, and a module is not `shardable` in the mode that it is in.
         """
         if self.size == 1:
             return
         for name, module in net.named_modules():
-            if not module.shardable:
+            if not shards.is_shardable(module):
                 raise ValueError(
                     f"{type(module).__name__} (layer {name!r}) cannot be trained on {self.size} processes: it may look "
                     "at the batch as a whole, or draw random numbers. If it does not, set shardable = True in its class"

@@ -1,5 +1,6 @@
 """The training loop of the chapter, and the evaluation after each epoch."""
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ def train(
     loss = nn.CrossEntropyLoss()
     history = history if history is not None else History()
     group = group if group is not None else Group()
+    net.train()
     group.start(net)
     if group.rank:
         progress = on_report = on_epoch = None
@@ -145,7 +147,7 @@ class Evaluation:
 
 
 def evaluate(net, data_iter, device=None, group=None):
-    """Measure a classifier in evaluation mode, and leave it in the mode it was in.
+    """Measure a classifier in evaluation mode, and leave each of its modules in the mode it was in.
 
     Parameters
     ----------
@@ -171,15 +173,12 @@ def evaluate(net, data_iter, device=None, group=None):
     group = group if group is not None else Group()
     loss = nn.CrossEntropyLoss(reduction="sum")
     total_loss, outcomes = Accumulator(1), []
-    was_training = net.training
-    net.to(device).eval()
-    with no_grad():
+    with _evaluating(net.to(device)), no_grad():
         for x, y, _ in group.parts(data_iter):
-            x, y = x.to(device), y.to(device)
+            x, y = x.to(device), y.to(device).long()
             y_hat = forward_in_shards(net, x, group.shards)  # (N, classes)
             total_loss.add(loss(y_hat, y))
             outcomes.append(y * y_hat.shape[1] + y_hat.argmax(dim=1))  # (N,)
-    net.train(was_training)
     if not outcomes:
         raise ValueError("data_iter has no batch to evaluate on")
     classes = y_hat.shape[1]
@@ -188,8 +187,19 @@ def evaluate(net, data_iter, device=None, group=None):
     return Evaluation(group.sum(total_loss[0]) / counts.sum(), counts.reshape(classes, classes))
 
 
+@contextlib.contextmanager
+def _evaluating(net):
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
 def _device_of(net):
-    return next(iter(net.parameters())).device
+    return next((parameter.device for parameter in net.parameters()), "cpu")
 
 
 def _progress_bar(batches, label, visible):

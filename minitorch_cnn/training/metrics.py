@@ -28,6 +28,7 @@ def count_correct(y_hat, y):
     """
     if y_hat.ndim > 1 and y_hat.shape[1] > 1:
         y_hat = y_hat.detach().argmax(dim=1)  # (N,)
+    y = y if y.is_floating_point() else y.long()  # a class need not fit into uint8
     if y_hat.numel() != y.numel():
         raise ValueError(f"accuracy compares one prediction with one label each, got {y_hat.shape} and {y.shape}")
     return (y_hat.reshape(y.shape).to(y.dtype) == y).sum()

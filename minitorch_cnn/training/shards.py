@@ -7,8 +7,9 @@ number of threads, to the last bit. It also bounds the memory of the column matr
 
 import functools
 import os
+import threading
 
-from minitorch_cnn import autograd
+from minitorch_cnn import autograd, nn
 from minitorch_cnn.backend import keep_freed_memory
 from minitorch_cnn.ops import cat
 
@@ -19,8 +20,9 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     """``y_hat = net(x); l = loss(y_hat, y); l.backward()``, on all cores.
 
     Gradients are those of the whole batch up to rounding. The batch stays whole on a GPU, with a module that is not
-    `shardable` (batch normalization, dropout, and classes that do not say they are), and with a loss whose
-    `reduction` over the examples is not the plain "mean".
+    `shardable` (batch normalization and dropout in training, and classes that do not say they are, or that override
+    the `forward` of one that does), and with a loss other than the plain mean of `nn.CrossEntropyLoss`, `nn.NLLLoss`
+    or `nn.MSELoss`.
 
     Parameters
     ----------
@@ -39,6 +41,11 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     Tensor
         The outputs of the network, detached.
 
+    Raises
+    ------
+    ValueError
+        If `x` and `y` differ in length.
+
     Examples
     --------
     >>> import minitorch_cnn as mt
@@ -47,7 +54,7 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     >>> y_hat.shape, net.weight.grad.shape
     ((8, 2), (2, 3))
     """
-    if len(x) == 0:  # of a batch with fewer examples than processes
+    if len(x) == len(y) == 0:  # of a batch with fewer examples than processes
         y_hat = forward_in_shards(net, x)
         return y_hat.sum(), y_hat
     if not _can_be_split(net, loss, y):
@@ -96,6 +103,8 @@ def forward_in_shards(net, x, shards=SHARDS):
 def map_shards(function, *tensors, shards=SHARDS):
     """Call a function on each shard of a batch, each on a thread, with BLAS at one thread inside.
 
+    Within a shard it calls the function on the thread that is there.
+
     Parameters
     ----------
     function : callable
@@ -108,8 +117,16 @@ def map_shards(function, *tensors, shards=SHARDS):
     -------
     list
         What the function returned, in the order of the shards.
+
+    Raises
+    ------
+    ValueError
+        If the tensors differ in length.
     """
-    batch = len(tensors[0])
+    lengths = [len(tensor) for tensor in tensors]
+    batch = lengths[0]
+    if set(lengths) != {batch}:
+        raise ValueError(f"the tensors of a batch need one length, got {' and '.join(map(str, lengths))}")
     shards = max(1, min(shards, batch))
     bounds = [batch * i // shards for i in range(shards + 1)]
     recording = autograd.is_grad_enabled()
@@ -118,19 +135,32 @@ def map_shards(function, *tensors, shards=SHARDS):
         with autograd.enable_grad() if recording else autograd.no_grad():
             return function(*(tensor[bounds[i] : bounds[i + 1]] for tensor in tensors))
 
-    with _blas().limit(limits=1, user_api="blas"):
-        return list(_threads().map(call, range(shards)))
+    return _pool.map(call, shards)
+
+
+def is_shardable(module):
+    """Whether a module is `shardable` in its mode, by the word of the class whose `forward` runs, or of a subclass.
+
+    A subclass that overrides `forward` may do something else than the class that it inherits the attribute from.
+    """
+    if "forward" in vars(module):
+        return False
+    decides = next(c for c in type(module).__mro__ if "shardable" in vars(c) or "forward" in vars(c))
+    return "shardable" in vars(decides) and module.shardable
 
 
 def _can_be_split(net, loss, y):
     """Whether the outputs, and with a loss its mean, can be computed part by part."""
-    if y.is_cuda or (net.training and not all(module.shardable for module in net.modules())):
+    if y.is_cuda or not all(is_shardable(module) for module in net.modules()):
         return False
-    if loss is None:
-        return True
-    is_mean = getattr(loss, "reduction", None) == "mean" and getattr(loss, "weight", None) is None
-    ignored = getattr(loss, "ignore_index", None)
-    return is_mean and (ignored is None or not (y.array == ignored).any())
+    return loss is None or _is_mean(loss, y)
+
+
+def _is_mean(loss, y):
+    """Whether a loss is the mean over the examples, each with the same weight."""
+    if type(loss) not in (nn.CrossEntropyLoss, nn.NLLLoss, nn.MSELoss) or loss.reduction != "mean":
+        return False
+    return type(loss) is nn.MSELoss or (loss.weight is None and not (y.array == loss.ignore_index).any())
 
 
 def _sum(parts):
@@ -144,22 +174,41 @@ def available_cores():
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count()))
 
 
-def use_threads(count):
-    """Compute shards on `count` threads from now on; by default there is one for each core."""
-    global _thread_count
-    _thread_count = count
-    _threads.cache_clear()
+class _Pool:
+    """Threads that compute the shards of one batch at a time, with BLAS at one thread."""
 
+    def __init__(self):
+        self.threads = None
+        self.reset()
 
-_thread_count = None
+    def reset(self):
+        """Forget the threads: of those before a fork, the new process has none."""
+        self.executor = None
+        self.lock = threading.Lock()  # the limit of BLAS is one for all: who overlaps would restore another's
+        self.here = threading.local()
 
+    def map(self, function, count):
+        """Return ``[function(0), ..., function(count - 1)]``; within a call of `function`, on the thread of that."""
+        if getattr(self.here, "in_shard", False):
+            return [function(i) for i in range(count)]
 
-@functools.cache
-def _threads():
-    from concurrent.futures import ThreadPoolExecutor
+        def call(i):
+            self.here.in_shard = True
+            try:
+                return function(i)
+            finally:
+                self.here.in_shard = False
 
-    keep_freed_memory()
-    return ThreadPoolExecutor(_thread_count or len(available_cores()), thread_name_prefix="shard")
+        with self.lock, _blas().limit(limits=1, user_api="blas"):
+            return list(self._started().map(call, range(count)))
+
+    def _started(self):
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self.executor is None:
+            keep_freed_memory()
+            self.executor = ThreadPoolExecutor(self.threads or len(available_cores()), thread_name_prefix="shard")
+        return self.executor
 
 
 @functools.cache
@@ -167,3 +216,14 @@ def _blas():
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def use_threads(count):
+    """Compute shards on `count` threads from now on; None, the default, is one for each core."""
+    with _pool.lock:
+        _pool.threads, _pool.executor = count, None
+
+
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.reset)

@@ -16,7 +16,7 @@ import pytest
 from tiny_fashion import TinyFashion
 
 import minitorch_cnn as mt
-from minitorch_cnn import cli, data, training
+from minitorch_cnn import cli, data, nn, training
 from minitorch_cnn.training.parts import Parts
 
 TESTS = Path(__file__).parents[1]
@@ -221,3 +221,14 @@ def test_two_processes_cut_the_shards_of_one(n):
     whole = mt.arange(n)
     halves = [x for rank in (0, 1) for x, _ in Parts([(whole,)], rank, 2)]
     assert [shard for half in halves for shard in shards(half, 2)] == shards(whole, 4)
+
+
+def test_a_class_with_a_forward_of_its_own_has_to_say_that_it_is_shardable():
+    class Centre(nn.Sequential):
+        def forward(self, x):
+            return x - x.mean(0)
+
+    group = training.Group()
+    group.size = 2
+    with pytest.raises(ValueError, match=r"Centre \(layer '0'\) cannot be trained on 2 processes"):
+        group.start(nn.Sequential(Centre()))

@@ -126,3 +126,26 @@ def test_evaluate_counts_the_confusion_and_keeps_the_mode(device):
     right, wrong = -math.log(top / (top + 2 * low)), -math.log(low / (top + 2 * low))
     assert result.loss == pytest.approx((2 * right + 2 * wrong) / 4, rel=1e-5)
     assert net.training
+
+
+def test_evaluate_counts_labels_of_a_small_type():
+    labels = mt.arange(20)
+    result = training.evaluate(nn.Flatten(), [(mt.eye(20) * 5, labels.to(mt.uint8))])
+    assert result.accuracy == 1.0
+    assert result.confusion.tolist() == mt.eye(20).tolist()
+
+
+def test_evaluate_leaves_each_module_in_its_own_mode():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.BatchNorm1d(3))
+    net[2].eval()
+    modes = [module.training for module in net.modules()]
+    training.evaluate(net, [(mt.ones(2, 3), mt.tensor([0, 1]))])
+    assert [module.training for module in net.modules()] == modes
+    with pytest.raises(ValueError, match="batch_size"):
+        training.evaluate(net, [(mt.ones(2, 3), mt.tensor([0]))])
+    assert [module.training for module in net.modules()] == modes
+
+
+def test_a_network_without_parameters_cannot_be_trained():
+    with pytest.raises(ValueError, match="empty parameter list"):
+        training.train(nn.Flatten(), [(mt.eye(2), mt.tensor([0, 1]))], [], progress=False)

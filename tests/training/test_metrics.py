@@ -13,6 +13,11 @@ def test_accuracy_counts_the_right_predictions(device):
     assert accuracy(scores.argmax(dim=1), labels) == 2.0  # of classes as well as of scores
 
 
+def test_accuracy_of_more_classes_than_the_type_of_the_labels_can_count():
+    assert accuracy(mt.eye(300)[256:257], mt.tensor([0], dtype=mt.uint8)) == 0.0
+    assert accuracy(mt.tensor([256]), mt.tensor([0], dtype=mt.uint8)) == 0.0
+
+
 def test_accuracy_refuses_to_broadcast():
     with pytest.raises(ValueError, match=r"one prediction with one label each, got \(3,\) and \(2,\)"):
         accuracy(mt.zeros(3, 2), mt.tensor([0, 1]))

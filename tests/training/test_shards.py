@@ -1,6 +1,11 @@
 """A batch in shards on threads: the same gradients, and never a bit of difference by the number of threads."""
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +13,8 @@ import pytest
 import minitorch_cnn as mt
 from minitorch_cnn import nn
 from minitorch_cnn.training import backward_in_shards, forward_in_shards, map_shards, shards
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -43,15 +50,20 @@ def test_gradients_loss_and_outputs_are_those_of_the_whole_batch(batch, count):
         np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-14)
 
 
-def test_the_number_of_threads_does_not_change_a_bit(batch, monkeypatch):
+@pytest.fixture
+def use_threads():
+    yield shards.use_threads
+    shards.use_threads(None)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(batch, use_threads):
     x, y = (t.to(t.dtype if t.dtype == mt.int64 else mt.float32) for t in batch)
     results = []
     for threads in (1, 2, 4):
-        with ThreadPoolExecutor(threads) as pool:
-            monkeypatch.setattr(shards, "_threads", lambda pool=pool: pool)
-            net = lenet().float()
-            l, _ = backward_in_shards(net, nn.CrossEntropyLoss(), x, y)
-            results.append([l.numpy(), *gradients(net)])
+        use_threads(threads)
+        net = lenet().float()
+        l, _ = backward_in_shards(net, nn.CrossEntropyLoss(), x, y)
+        results.append([l.numpy(), *gradients(net)])
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
 
@@ -66,19 +78,6 @@ def test_gradients_are_added_to_those_that_are_there(batch):
         np.testing.assert_allclose(b, 2 * a)
 
 
-def whole_batch_cases():
-    weighted = nn.CrossEntropyLoss(weight=mt.tensor(np.arange(1.0, 11.0)))
-    return {
-        "class weights": (nn.Sequential(), weighted),
-        "sum": (nn.Sequential(), nn.CrossEntropyLoss(reduction="sum")),
-        "an ignored label": (nn.Sequential(), nn.CrossEntropyLoss(ignore_index=3)),
-        "batch normalization": (nn.Sequential(nn.BatchNorm2d(1).double()), nn.CrossEntropyLoss()),
-        "dropout": (nn.Sequential(nn.Dropout(0.5)), nn.CrossEntropyLoss()),
-        "a module that does not say": (nn.Sequential(FunctionalDropout()), nn.CrossEntropyLoss()),
-        "a loss that does not say": (nn.Sequential(), lambda y_hat, y: nn.functional.cross_entropy(y_hat, y).exp()),
-    }
-
-
 class FunctionalDropout(nn.Module):
     """A class of a user's, who did not say that it is shardable."""
 
@@ -86,10 +85,71 @@ class FunctionalDropout(nn.Module):
         return nn.functional.dropout(x, 0.5, self.training)
 
 
-@pytest.mark.parametrize("name", whole_batch_cases())
+class Centre(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x - x.mean(0))
+
+
+class Noisy(nn.Identity):
+    def forward(self, x):
+        return x + mt.rand_like(x)
+
+
+class Noise:
+    forward = Noisy.forward
+
+
+class Mixed(Noise, nn.Identity):
+    pass
+
+
+class Squared(nn.CrossEntropyLoss):
+    def forward(self, input, target):
+        return super().forward(input, target) ** 2
+
+
+def given_another_forward():
+    module = nn.Identity()
+    module.forward = lambda x: x - x.mean(0)
+    return module
+
+
+def in_training(*modules):
+    net = nn.Sequential(*modules).eval()
+    net[0].train()
+    return net
+
+
+NOT_SHARDABLE = {
+    "batch normalization": lambda: nn.BatchNorm2d(1).double(),
+    "dropout": lambda: nn.Dropout(0.5),
+    "dropout in a network in evaluation": lambda: in_training(nn.Dropout(0.5)),
+}
+NEVER_SHARDABLE = {
+    "batch normalization without running statistics": lambda: nn.BatchNorm2d(1, track_running_stats=False).double(),
+    "a module that does not say": lambda: nn.Sequential(FunctionalDropout()),
+    "a container with a forward of its own": Centre,
+    "a layer with a forward of its own": Noisy,
+    "a layer with the forward of another class": Mixed,
+    "a layer that was given a forward": given_another_forward,
+}
+WHOLE_LOSSES = {
+    "class weights": lambda: nn.CrossEntropyLoss(weight=mt.tensor(np.arange(1.0, 11.0))),
+    "sum": lambda: nn.CrossEntropyLoss(reduction="sum"),
+    "an ignored label": lambda: nn.CrossEntropyLoss(ignore_index=3),
+    "a loss with a forward of its own": Squared,
+    "a function": lambda: lambda y_hat, y: nn.functional.cross_entropy(y_hat, y).exp(),
+}
+WHOLE = {
+    **{name: (make, nn.CrossEntropyLoss) for name, make in {**NOT_SHARDABLE, **NEVER_SHARDABLE}.items()},
+    **{name: (nn.Identity, make) for name, make in WHOLE_LOSSES.items()},
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
 def test_what_cannot_be_split_stays_whole(batch, name):
     x, y = batch
-    head, loss = whole_batch_cases()[name]
+    head, loss = (make() for make in WHOLE[name])
     net = nn.Sequential(head, nn.Flatten(), nn.Linear(784, 10).double())
     mt.manual_seed(1)
     loss(net(x), y).backward()
@@ -98,6 +158,69 @@ def test_what_cannot_be_split_stays_whole(batch, name):
     mt.manual_seed(1)
     backward_in_shards(net, loss, x, y)
     assert all(np.array_equal(a, b) for a, b in zip(gradients(net), expected, strict=True))
+
+
+@pytest.mark.parametrize("name", NEVER_SHARDABLE)
+def test_what_cannot_be_split_stays_whole_in_evaluation(batch, name):
+    net = nn.Sequential(NEVER_SHARDABLE[name](), nn.Flatten(), nn.Linear(784, 10).double()).eval()
+    with mt.no_grad():
+        mt.manual_seed(1)
+        expected = net(batch[0])
+    mt.manual_seed(1)
+    assert mt.equal(forward_in_shards(net, batch[0]), expected)
+
+
+def is_split(net, x):
+    """Whether several threads, or one several times, compute the network."""
+    calls = []
+    net.append(Counting(calls))
+    forward_in_shards(net, x)
+    return len(calls) > 1
+
+
+class Counting(nn.Module):
+    """It says that it is shardable, and notes its calls."""
+
+    shardable = True
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def forward(self, x):
+        self.calls.append(len(x))
+        return x
+
+
+class Block(nn.Sequential):
+    """A subclass that computes nothing of its own."""
+
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 2, 3), nn.ConvTranspose2d(2, 1, 3), nn.LogSoftmax(1))
+
+
+class WithList(Counting):
+    def __init__(self):
+        super().__init__([])
+        self.parts = nn.ModuleList([nn.Tanh()])
+
+
+class Residual(nn.Sequential):
+    """A subclass that says again that its own forward is shardable."""
+
+    shardable = True
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def test_own_layers_and_classes_that_say_so_are_split(batch):
+    x = batch[0]
+    assert is_split(nn.Sequential(lenet()), x)
+    assert is_split(nn.Sequential(Block(), Residual(nn.Sigmoid()), nn.MaxPool2d(2)).double(), x)
+    assert is_split(nn.Sequential(WithList()), x)
+    assert is_split(nn.Sequential(nn.BatchNorm2d(1).double(), nn.Dropout(0.5)).eval(), x)
+    assert not is_split(nn.Sequential(nn.Dropout(0.5)), x)
 
 
 def test_dropout_and_batch_normalization_are_split_in_evaluation(batch):
@@ -134,3 +257,91 @@ def test_shards_cover_a_batch_that_they_do_not_divide():
     parts = map_shards(lambda x: x, mt.arange(10), shards=4)
     assert [len(part) for part in parts] == [2, 3, 2, 3]
     assert mt.equal(mt.cat(parts), mt.arange(10))
+
+
+def test_batches_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"one length, got 6 and 8"):
+        backward_in_shards(nn.Linear(3, 2), nn.CrossEntropyLoss(), mt.ones(6, 3), mt.zeros(8, dtype=mt.int64))
+    with pytest.raises(ValueError, match=r"one length, got 0 and 8"):
+        backward_in_shards(nn.Linear(3, 2), nn.CrossEntropyLoss(), mt.ones(0, 3), mt.zeros(8, dtype=mt.int64))
+
+
+@pytest.mark.parametrize("loss", [nn.NLLLoss(), nn.MSELoss()])
+def test_other_losses_that_are_means_over_examples_are_split(loss):
+    net, x = nn.Sequential(nn.Linear(3, 2), Counting([])), mt.rand(10, 3)
+    y = mt.rand(10, 2) if isinstance(loss, nn.MSELoss) else mt.zeros(10, dtype=mt.int64)
+    expected = loss(net(x), y).item()
+    net[1].calls.clear()
+    l, _ = backward_in_shards(net, loss, x, y)
+    assert sorted(net[1].calls) == [2, 2, 3, 3]
+    assert l.item() == pytest.approx(expected)
+
+
+# --- the threads -----------------------------------------------------------------------------------------
+
+
+OVERLAP = """
+from threading import Event, Thread
+from threadpoolctl import threadpool_info
+import minitorch_cnn as mt
+from minitorch_cnn.training import map_shards
+
+def blas():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+def first(_):
+    inside.set()
+    leave.wait(20)
+
+def second(_):
+    one.join(20)
+    print(blas())
+
+inside, leave = Event(), Event()
+one, two = (Thread(target=map_shards, args=(f, mt.ones(1))) for f in (first, second))
+print(blas())
+one.start()
+inside.wait(20)
+two.start()
+two.join(0.2)
+leave.set()
+two.join(20)
+print(blas())
+"""
+
+
+def test_blas_has_its_threads_back_after_two_users_at_a_time():
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", OVERLAP], env=env, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    before, inside, after = done.stdout.splitlines()
+    assert before == after
+    assert set(inside) <= set("[1, ]")
+
+
+def test_shards_in_a_shard_are_computed_on_its_thread(use_threads):
+    use_threads(1)
+
+    def nested(x):
+        return [threading.get_ident(), *map_shards(lambda part: threading.get_ident(), x)]
+
+    done = []
+    thread = threading.Thread(target=lambda: done.extend(map_shards(nested, mt.ones(8, 1))), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert len(done) == 4
+    assert all(len(set(idents)) == 1 for idents in done)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    map_shards(len, mt.ones(8))
+    child = multiprocessing.get_context("fork").Process(target=map_shards, args=(len, mt.ones(8)))
+    child.start()
+    child.join(20)
+    alive = child.is_alive()
+    if alive:
+        child.kill()
+    assert not alive and child.exitcode == 0

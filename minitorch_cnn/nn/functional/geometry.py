@@ -5,6 +5,20 @@ import operator
 from minitorch_cnn.tensor import Tensor
 
 
+def whole(name, value):
+    """A whole number, such as a number of channels.
+
+    Raises
+    ------
+    TypeError
+        If it is not one.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+
+
 def pair(name, value, least=1):
     """A size for height and width: ``3`` becomes ``(3, 3)``.
 

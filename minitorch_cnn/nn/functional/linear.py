@@ -13,7 +13,7 @@ def linear(input, weight, bias=None):
     weight : Tensor
         (out_features, in_features), or (in_features,) for a single output.
     bias : Tensor, optional
-        (out_features,)
+        (out_features,), or () for one number that is added to all.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def linear(input, weight, bias=None):
     TypeError
         If `input` is not a tensor.
     RuntimeError
-        If the last dimension or the type of `input` is not that of `weight`.
+        If the last dimension or the type of `input` is not that of `weight`, or the shape of `bias` is another.
 
     Examples
     --------
@@ -38,14 +38,19 @@ def linear(input, weight, bias=None):
     expected = weight.shape[-1]
     if input.ndim == 0 or input.shape[-1] != expected:
         came = input.shape[-1] if input.ndim else "none"
+        mend = f"or change in_features to {came}" if input.ndim else "the input has no dimension at all"
         raise RuntimeError(
             f"Linear expects {expected} input features, {came} came (input shape {input.shape}). "
-            f"Change in_features to {came}, or the layer before that made this shape"
+            f"Look for the layer before that made this shape, {mend}"
         )
     if input.dtype != weight.dtype:
         raise RuntimeError(
             f"Linear expects an input of the type of its weight, {weight.dtype}, got {input.dtype}; "
             f"convert it: input.to(weight.dtype)"
+        )
+    if bias is not None and bias.shape not in (weight.shape[:-1], ()):
+        raise RuntimeError(
+            f"Linear expects a bias of shape {weight.shape[:-1]}, one for each output feature, got {bias.shape}"
         )
     output = input @ weight.T  # (…, out_features)
     return output if bias is None else output + bias

@@ -36,6 +36,8 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
 
     Raises
     ------
+    TypeError
+        If one of them is not a tensor.
     IndexError
         If a label is neither from 0 to C - 1 nor `ignore_index`.
     ValueError
@@ -193,8 +195,8 @@ def _read_labels(log_p, target, ignore_index):
 
 def _check(name, input, target, weight, reduction):
     _check_reduction(reduction)
-    for role, value in (("input", input), ("target", target)):
-        if not isinstance(value, Tensor):
+    for role, value in (("input", input), ("target", target), ("weight", weight)):
+        if not isinstance(value, Tensor) and not (value is None and role == "weight"):
             raise TypeError(f"{name} expects {role} as a Tensor, got {type(value).__name__}; make one with tensor(...)")
     if input.ndim == 0:
         raise ValueError(f"{name} expects an input of (N, C), (N, C, d1, …) or (C,), got a scalar")

@@ -52,7 +52,9 @@ class Softmax(Module):
     dim : int
     """
 
-    shardable = True
+    @property
+    def shardable(self):  # along any dimension but that of the batch
+        return self.dim == -1 or (self.dim or 0) > 0
 
     def __init__(self, dim=None):
         super().__init__()
@@ -72,6 +74,10 @@ class LogSoftmax(Softmax):
     ----------
     dim : int
     """
+
+    @property
+    def shardable(self):  # along any dimension but that of the batch
+        return self.dim == -1 or (self.dim or 0) > 0
 
     def forward(self, input):
         return F.log_softmax(input, self.dim)

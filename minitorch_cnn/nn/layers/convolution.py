@@ -3,7 +3,7 @@
 from minitorch_cnn.creation import empty
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
-from minitorch_cnn.nn.functional.geometry import pair
+from minitorch_cnn.nn.functional.geometry import pair, whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 
@@ -13,12 +13,13 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 class _Conv(Module):
     """What a convolution and its transpose have in common."""
 
-    shardable = True
-
     output_padding = (0, 0)
 
     def __init__(self, in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode):
         super().__init__()
+        self.in_channels = in_channels = whole("in_channels", in_channels)
+        self.out_channels = out_channels = whole("out_channels", out_channels)
+        self.groups = groups = whole("groups", groups)
         if groups < 1:
             raise ValueError(f"groups must be a positive integer, got {groups}")
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
@@ -26,12 +27,9 @@ class _Conv(Module):
                 raise ValueError(f"{name} must be divisible by groups: {channels} is not divisible by {groups}")
         if padding_mode not in _PADDING_MODES:
             raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
-        self.in_channels = in_channels
-        self.out_channels = out_channels
         self.kernel_size = pair("kernel_size", kernel_size)
         self.stride = pair("stride", stride)
         self.dilation = pair("dilation", dilation)
-        self.groups = groups
         self.padding_mode = padding_mode
 
     def _make_parameters(self, weight_shape, bias, device, dtype):
@@ -99,6 +97,8 @@ class Conv2d(_Conv):
     >>> Conv2d(1, 6, kernel_size=5, padding=2)(mt.zeros(1, 1, 28, 28)).shape
     (1, 6, 28, 28)
     """
+
+    shardable = True
 
     def __init__(
         self,
@@ -172,6 +172,8 @@ class ConvTranspose2d(_Conv):
     bias : Parameter or None
         (O,).
     """
+
+    shardable = True
 
     def __init__(
         self,

@@ -28,6 +28,10 @@ class Dropout(Module):
         self.p = p
         self.inplace = inplace
 
+    @property
+    def shardable(self):
+        return not self.training
+
     def forward(self, input):
         return F.dropout(input, self.p, self.training, self.inplace)
 

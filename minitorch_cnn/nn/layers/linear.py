@@ -3,6 +3,7 @@
 from minitorch_cnn.creation import empty
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
+from minitorch_cnn.nn.functional.geometry import whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 
@@ -17,6 +18,11 @@ class Linear(Module):
         Whether there is a b.
     device, dtype
         Of the parameters.
+
+    Raises
+    ------
+    TypeError
+        If a size is not a whole number.
 
     Attributes
     ----------
@@ -36,10 +42,10 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
-        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.in_features = whole("in_features", in_features)
+        self.out_features = whole("out_features", out_features)
+        self.weight = Parameter(empty(self.out_features, self.in_features, device=device, dtype=dtype))
+        self.bias = Parameter(empty(self.out_features, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self):

@@ -4,6 +4,7 @@ from minitorch_cnn.creation import empty, ones, zeros
 from minitorch_cnn.dtypes import int64
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
+from minitorch_cnn.nn.functional.geometry import whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 
@@ -25,7 +26,7 @@ class _BatchNorm(Module):
         bias=True,
     ):
         super().__init__()
-        self.num_features = num_features
+        self.num_features = num_features = whole("num_features", num_features)
         self.eps = eps
         self.momentum = momentum
         self.affine = affine
@@ -38,6 +39,10 @@ class _BatchNorm(Module):
         batches = zeros((), dtype=int64, device=device) if track_running_stats else None
         self.register_buffer("num_batches_tracked", batches)
         self.reset_parameters()
+
+    @property
+    def shardable(self):
+        return not self.training and self.running_mean is not None
 
     def reset_running_stats(self):
         """Forget the batches seen: mean 0 and variance 1."""
