@@ -345,6 +345,58 @@ def test_rounding_is_told_from_a_wrong_formula():
     assert mt.gradcheck(lambda x: (x + 1e11) - 1e11, point(1.0), eps=1e-1)
 
 
+def test_a_large_output_does_not_drown_the_small_ones():
+    """Differences are taken of each output before they are summed."""
+    assert mt.gradcheck(lambda x: x * x, point(1e8, 1.0))
+    assert mt.gradcheck(lambda x: (x, mt.full((2,), 1e15, dtype=mt.float64)), point(0.5, 1.0))
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (lambda x: (x * x).sum(), (1e8, 1.0)),
+        (lambda x: mt.tanh(x) + 1e12, (0.3, 0.5)),
+        (lambda x: mt.tanh(x) + 1e15, (0.3, 0.5)),
+        (lambda x: mt.tanh(x) + 1e17, (0.3, 0.5)),  # no step changes that value at all
+    ],
+)
+def test_what_no_step_shows_is_rounding(function, x, fast_mode, monkeypatch):
+    monkeypatch.setattr(check, "LARGE", 1)
+    found, _, explanation = verdict(function, point(*x), fast_mode=fast_mode)
+    assert found == "rounding" and "No step shows the slope: values of this size are rounded by about" in explanation
+    assert "subtract what is constant" in explanation
+
+
+def test_a_better_step_is_named_where_there_is_one():
+    found, _, explanation = verdict(lambda x: mt.tanh(x) + 1e10, point(0.3, 0.5))
+    assert found == "rounding" and "Pass eps=1e-02" in explanation
+
+
+def test_a_wrong_formula_is_found_under_a_large_constant():
+    assert verdict(lambda x: PowWithoutExponent()(x) + 1e10, point(2.0))[0] == "wrong"
+
+
+def test_a_kink_is_found_under_a_large_constant_and_noise_is_none():
+    assert verdict(lambda x: mt.relu(x) + 1e7, point(0.0))[0] == "kink"
+
+
+def test_curvature_under_rounding_is_no_kink():
+    """In the larger steps, the slopes on both sides differ; a wrong gradient that lies between them is wrong."""
+
+    class Off(Function):
+        """y = 500 x² + 10⁷;  dx = (1000 x + 0.004) dy."""
+
+        def forward(self, x):
+            return 500 * x**2 + 1e7
+
+        def backward(self, dy, _y, x):
+            return ((1000 * x + 0.004) * dy,)
+
+    for allow_kinks in (False, True):
+        assert not mt.gradcheck(Off(), point(0.0), allow_kinks=allow_kinks, raise_exception=False)
+
+
 def test_curvature_is_told_from_a_wrong_formula():
     def steep(x):
         return (1e6 * x).exp().sum()
@@ -469,3 +521,33 @@ def test_random_gradients_are_refused_beyond_a_tolerance():
     with pytest.raises(GradcheckError, match="differ in the gradients"):
         mt.gradcheck(Noisy(), double(3))
     assert mt.gradcheck(Noisy(), double(3), nondet_tol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "match"),
+    [
+        (lambda x: {"y": x * x}, TypeError, "returns a tensor or a tuple of tensors, got dict"),
+        (lambda x: (x, (x * x,)), TypeError, r"output 1 is of type tuple"),
+        (lambda x: (x, None), TypeError, "output 1 is of type NoneType"),
+        (lambda x: None, TypeError, "got NoneType"),
+        (lambda x: x.sum().item(), TypeError, "got float"),
+        (lambda x: x.argmax(), ValueError, "none of its outputs is of a floating-point type"),
+        (lambda x: (), ValueError, "none of its outputs"),
+    ],
+)
+def test_what_would_not_be_checked_is_refused(function, error, match):
+    for checked in (mt.gradcheck, mt.gradcheck_report, mt.gradgradcheck):
+        with pytest.raises(error, match=match):
+            checked(function, double(3))
+
+
+def test_second_derivatives_of_what_has_no_first_ones_are_refused():
+    with pytest.raises(ValueError, match="no output depends on an input that requires grad"):
+        mt.gradgradcheck(lambda x: x.detach() * 2, double(3))
+
+
+@pytest.mark.parametrize("eps", [0, -1e-6, float("nan")])
+def test_a_step_that_is_none_is_refused(eps):
+    for checked in (mt.gradcheck, mt.gradgradcheck):
+        with pytest.raises(ValueError, match="eps must be positive, got"):
+            checked(mt.sigmoid, double(3), eps=eps)

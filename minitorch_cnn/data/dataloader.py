@@ -23,6 +23,8 @@ class DataLoader:
     num_workers : int, default 0
         Accepted so that PyTorch's code runs, and without effect: batches are made in this process. For
         Fashion-MNIST one of 256 takes 0.1 ms, less than it would take to send it from another process.
+    pin_memory, persistent_workers : bool, default False
+        Accepted, and without effect, likewise.
     collate_fn : callable, optional
         Makes a batch of a list of samples. By default ``dataset.batch(indices)`` or `collate`.
     drop_last : bool, default False
@@ -54,6 +56,8 @@ class DataLoader:
         shuffle=False,
         *,
         num_workers=0,
+        pin_memory=False,
+        persistent_workers=False,
         collate_fn=None,
         drop_last=False,
         generator=None,
@@ -64,6 +68,7 @@ class DataLoader:
         self.dataset = dataset
         self.batch_size = _integer("batch_size", batch_size, least=1)
         self.num_workers = _integer("num_workers", num_workers, least=0)
+        self.pin_memory, self.persistent_workers = bool(pin_memory), bool(persistent_workers)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.collate_fn, self.generator = collate_fn, generator
         if len(dataset) == 0:

@@ -39,6 +39,8 @@ class Adam(Optimizer):
     Convergence of Adam and Beyond", 2018.
     """
 
+    like_parameter = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
     def __init__(
         self,
         params,

@@ -4,7 +4,10 @@ import math
 
 
 class LRScheduler:
-    """The base class of schedules: a subclass defines ``rate(initial, epoch)``.
+    """The base class of schedules: a subclass defines ``get_lr()``.
+
+    As in PyTorch, a step starts from the rate that is in force. So several schedules may change one optimizer's, and a
+    rate that was set by hand is kept.
 
     Parameters
     ----------
@@ -14,6 +17,8 @@ class LRScheduler:
 
     Attributes
     ----------
+    last_epoch : int
+        The present epoch, counted from 0.
     base_lrs : list of float
         The rate of each group that the schedule starts from.
     """
@@ -23,28 +28,31 @@ class LRScheduler:
         self.last_epoch = last_epoch
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group["initial_lr"] = group["lr"]
+                group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"param 'initial_lr' is not specified in param_groups[{number}] when resuming an optimizer: "
                     "load the optimizer's state first"
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self._is_initial = True
         self.step()
+        self._is_initial = False
 
-    def rate(self, initial, epoch):
-        """The learning rate of an epoch, counted from 0, for a group that began with `initial`."""
-        raise TypeError(f"{type(self).__name__} must define rate(initial, epoch)")
+    def get_lr(self):
+        """The rate of each group in the epoch `last_epoch`, from those that are in force."""
+        raise TypeError(f"{type(self).__name__} must define get_lr()")
 
     def step(self):
         """Go on to the next epoch."""
         self.last_epoch += 1
-        for initial, group in zip(self.base_lrs, self.optimizer.param_groups):
-            group["lr"] = self.rate(initial, self.last_epoch)
+        self._last_lr = self.get_lr()
+        for group, lr in zip(self.optimizer.param_groups, self._last_lr):
+            group["lr"] = lr
 
     def get_last_lr(self):
-        """The rate of each group that is in force now."""
-        return [group["lr"] for group in self.optimizer.param_groups]
+        """The rate of each group that the last step has set."""
+        return list(self._last_lr)
 
     def state_dict(self):
         """Everything but the optimizer, which is saved by itself."""
@@ -56,7 +64,7 @@ class LRScheduler:
 
 
 class StepLR(LRScheduler):
-    """lr = initial · gamma^⌊epoch / step_size⌋: a fall every few epochs.
+    """lr ← lr · gamma every few epochs; by itself, lr = initial · gamma^⌊epoch / step_size⌋.
 
     Parameters
     ----------
@@ -65,6 +73,11 @@ class StepLR(LRScheduler):
         Epochs from fall to fall.
     gamma : float
     last_epoch : int
+
+    Raises
+    ------
+    ValueError
+        If `step_size` is not positive.
 
     Examples
     --------
@@ -80,16 +93,19 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
-        self.step_size = step_size
+        self.step_size = _positive("step_size", step_size)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def rate(self, initial, epoch):
-        return initial * self.gamma ** (epoch // self.step_size)
+    def get_lr(self):
+        falls = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
+        return [group["lr"] * (self.gamma if falls else 1) for group in self.optimizer.param_groups]
 
 
 class CosineAnnealingLR(LRScheduler):
     """lr = eta_min + (initial - eta_min) · (1 + cos(π · epoch / T_max)) / 2: from initial to eta_min in T_max epochs.
+
+    That is what it gives by itself. A step multiplies lr - eta_min by the quotient of two such factors.
 
     Parameters
     ----------
@@ -100,15 +116,36 @@ class CosineAnnealingLR(LRScheduler):
         The lowest rate.
     last_epoch : int
 
+    Raises
+    ------
+    ValueError
+        If `T_max` is not positive.
+
     References
     ----------
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016 (without the restarts).
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
-        self.T_max = T_max
+        self.T_max = _positive("T_max", T_max)
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def rate(self, initial, epoch):
-        return self.eta_min + (initial - self.eta_min) * (1 + math.cos(math.pi * epoch / self.T_max)) / 2
+    def get_lr(self):
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        if self._is_initial:
+            return rates
+        if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the lowest point, 0 / 0 in what is below
+            rise = self._factor(1 - self.T_max)
+            return [lr + (initial - self.eta_min) * rise for lr, initial in zip(rates, self.base_lrs)]
+        change = self._factor(self.last_epoch) / self._factor(self.last_epoch - 1)
+        return [self.eta_min + (lr - self.eta_min) * change for lr in rates]
+
+    def _factor(self, epoch):
+        return (1 + math.cos(math.pi * epoch / self.T_max)) / 2
+
+
+def _positive(name, epochs):
+    if not epochs > 0:
+        raise ValueError(f"{name} must be positive, got {epochs}: it is a number of epochs")
+    return epochs

@@ -32,6 +32,8 @@ class Optimizer:
         If `params` is empty or holds something that cannot be optimized.
     """
 
+    like_parameter = ()  #: the names of those tensors in the state that have their parameter's shape
+
     def __init__(self, params, defaults):
         if isinstance(params, Tensor) or not hasattr(params, "__iter__"):
             raise TypeError(
@@ -145,7 +147,8 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If the groups do not agree in number or in size. In this case nothing has been changed.
+            If the groups do not agree in number or in size, or a tensor in the state not with its parameter's shape.
+            In this case nothing has been changed.
         """
         saved = deepcopy(state_dict["param_groups"])
         if len(saved) != len(self.param_groups):
@@ -160,6 +163,13 @@ class Optimizer:
                     f"{len(theirs['params'])} parameters, this optimizer's {len(ours['params'])}"
                 )
         params = dict(zip(chain.from_iterable(group["params"] for group in saved), self._params()))
+        for number, state in state_dict["state"].items():
+            for name in self.like_parameter:
+                if name in state and tuple(getattr(state[name], "shape", params[number].shape)) != params[number].shape:
+                    raise ValueError(
+                        f"loaded state dict doesn't fit: {name} of parameter {number} has shape "
+                        f"{tuple(state[name].shape)}, the parameter {params[number].shape}"
+                    )
         self.state = {
             params[number]: {name: _loaded(name, value, params[number]) for name, value in state.items()}
             for number, state in state_dict["state"].items()

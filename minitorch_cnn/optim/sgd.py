@@ -42,6 +42,8 @@ class SGD(Optimizer):
     [0.5, 1.0]
     """
 
+    like_parameter = ("momentum_buffer",)
+
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
         check_rate(lr)
         if momentum < 0:

@@ -32,8 +32,8 @@ def message(function, *args, error=RuntimeError):
 def test_the_wrong_pooling_of_a_lenet_can_be_found():
     text = message(broken_lenet(), mt.zeros(1, 1, 28, 28))
     assert text.splitlines() == [
-        "Linear expects 400 input features, 144 came (input shape (1, 144)). Change in_features to 144, or the layer "
-        "before that made this shape",
+        "Linear expects 400 input features, 144 came (input shape (1, 144)). Look for the layer before that made "
+        "this shape, or change in_features to 144",
         'in layer "7": Linear(in_features=400, out_features=120, bias=True) of Sequential',
         "the shapes up to there:",
         "  input (1, 1, 28, 28)",

@@ -56,6 +56,17 @@ def test_linear_says_what_it_expects_and_what_came():
         F.linear(mt.zeros(1, 4, dtype=mt.float64), mt.zeros(2, 4))
     with pytest.raises(RuntimeError, match="type of its weight, float32, got uint8"):
         F.linear(mt.zeros(1, 4, dtype=mt.uint8), mt.zeros(2, 4))
+    with pytest.raises(RuntimeError, match="Look for the layer before .*, or change in_features to 144"):
+        F.linear(mt.zeros(1, 144), mt.zeros(120, 400))
+    with pytest.raises(RuntimeError, match="the input has no dimension at all"):
+        F.linear(mt.tensor(1.0), mt.zeros(2, 4))
+
+
+@pytest.mark.parametrize(("weight", "bias"), [((2, 4), (3,)), ((2, 4), (5, 2)), ((2, 4), (1,)), ((4,), (5,))])
+def test_linear_refuses_a_bias_of_another_shape(weight, bias):
+    """Broadcasting would add a row to each example, or make several outputs of one."""
+    with pytest.raises(RuntimeError, match="Linear expects a bias of shape .*, got"):
+        F.linear(mt.zeros(5, 4), mt.zeros(weight), mt.zeros(bias))
 
 
 def test_dropout_refuses_what_is_no_probability():

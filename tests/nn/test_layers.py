@@ -292,3 +292,25 @@ def test_a_seed_gives_the_same_layer_on_every_device(device):
     np.testing.assert_array_equal(
         to_numpy(nn.Conv2d(2, 3, 4, device=device).weight.detach()), to_numpy(expected.detach())
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Conv2d("1", 6, 3), "in_channels must be a whole number, got '1'"),
+        (lambda: nn.Conv2d(1, 6.0, 3), r"out_channels must be a whole number, got 6\.0"),
+        (lambda: nn.Conv2d(1, 6, 3, groups=1.5), r"groups must be a whole number, got 1\.5"),
+        (lambda: nn.ConvTranspose2d(None, 6, 3), "in_channels must be a whole number, got None"),
+        (lambda: nn.Linear(3.0, 2), r"in_features must be a whole number, got 3\.0"),
+        (lambda: nn.Linear(3, "2"), "out_features must be a whole number, got '2'"),
+        (lambda: nn.BatchNorm2d(2.5), r"num_features must be a whole number, got 2\.5"),
+    ],
+)
+def test_sizes_are_whole_numbers(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_sizes_may_be_numpy_integers():
+    layer = nn.Conv2d(np.int64(1), np.int32(2), 3)
+    assert repr(layer) == "Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))"

@@ -198,3 +198,9 @@ def test_float32_is_kept():
     loss.backward()
     assert loss.dtype == x.grad.dtype == mt.float32
     assert to_numpy(F.mse_loss(x, mt.ones(3, 4))).dtype == np.float32
+
+
+@pytest.mark.parametrize("loss", [mt.nn.functional.cross_entropy, mt.nn.functional.nll_loss])
+def test_a_weight_that_is_a_list_is_refused(loss):
+    with pytest.raises(TypeError, match=f"{loss.__name__} expects weight as a Tensor, got list; make one with tensor"):
+        loss(mt.zeros(1, 2), mt.tensor([0]), weight=[1.0, 2.0])

@@ -379,3 +379,18 @@ def test_a_network_can_be_copied_and_pickled(duplicate):
     with mt.no_grad():
         other[0].weight.zero_()
     assert net[0].weight.abs().sum().item() > 0
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:3", "float33"])
+def test_to_an_unknown_device_says_what_there_is(name):
+    for thing in (Scale(), mt.zeros(1)):
+        with pytest.raises(RuntimeError, match=f"expected the device 'cpu' or 'cuda', got '{name}'"):
+            thing.to(name)
+
+
+def test_loading_bfloat16_names_the_key_and_the_conversion():
+    needs_torch()
+    state = {"factor": torch.ones(2, dtype=torch.bfloat16), "seen": torch.zeros(2)}
+    net = Scale()
+    with pytest.raises(RuntimeError, match=r'parameter named "factor".*torch\.bfloat16.*convert it with \.float\(\)'):
+        net.load_state_dict(state)

@@ -150,6 +150,29 @@ def test_the_model_is_left_as_it_was():
     assert net.training and all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_a_buffer_that_forward_replaces_is_put_back():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("n", mt.zeros(1))
+            self.register_buffer("last", None)
+
+        def forward(self, x):
+            self.n = self.n + 1
+            self.n += 1
+            self.last = x
+            return x * 2
+
+    net = Counts()
+    before = net.n
+    nn.summary(net, (1, 2))
+    assert net.n is before and net.n.tolist() == [0.0] and net.last is None
+    net.double()
+    before = net.n
+    assert mt.gradcheck(net, mt.ones(2, dtype=mt.float64, requires_grad=True))
+    assert net.n is before and net.n.tolist() == [0.0] and net.last is None
+
+
 def test_an_instance_with_a_forward_of_its_own_keeps_it():
     net = nn.Sequential(nn.ReLU())
     own = net[0].forward = lambda x: x * 2

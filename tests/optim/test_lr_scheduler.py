@@ -33,6 +33,38 @@ def test_trajectory(name, settings):
         theirs.step()
 
 
+def several(lib, *settings):
+    """Schedulers on one optimizer."""
+    shared = optimizer(lib)
+    return [getattr(lib.optim.lr_scheduler, name)(shared, **options) for name, options in settings]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [("StepLR", {"step_size": 3}), ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01})],
+        [("CosineAnnealingLR", {"T_max": 4}), ("StepLR", {"step_size": 2, "gamma": 0.5})],
+        [("StepLR", {"step_size": 3}), ("StepLR", {"step_size": 2, "gamma": 0.5})],
+        [("StepLR", {"step_size": 2})],
+        [("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.1})],
+    ],
+)
+@pytest.mark.parametrize("by_hand", [None, 0, 4])
+@pytest.mark.filterwarnings("ignore:Detected call of")
+def test_together_and_with_a_rate_set_by_hand(settings, by_hand):
+    needs_torch()
+    ours, theirs = several(mt, *settings), several(torch, *settings)
+    for epoch in range(20):
+        if epoch == by_hand:
+            for schedulers in (ours, theirs):
+                schedulers[0].optimizer.param_groups[0]["lr"] = 0.7
+        for a, b in zip(ours, theirs):
+            assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-10, abs=1e-12)
+            a.step(), b.step()
+            rates = [[float(group["lr"]) for group in x.optimizer.param_groups] for x in (a, b)]
+            assert rates[0] == pytest.approx(rates[1], rel=1e-10, abs=1e-12)
+
+
 @pytest.mark.parametrize("make", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 5)])
 def test_state_goes_on_where_it_was_saved(make):
     scheduler = make(optimizer(mt))
@@ -49,15 +81,37 @@ def test_state_goes_on_where_it_was_saved(make):
         resumed.step()
 
 
-def test_a_later_start_needs_the_initial_rate():
+@pytest.mark.filterwarnings("ignore:Detected call of")
+def test_a_later_start_needs_the_initial_rate_and_goes_on_as_in_pytorch():
+    needs_torch()
     with pytest.raises(KeyError, match="'initial_lr' is not specified in param_groups"):
         StepLR(optimizer(mt), 2, last_epoch=4)
-    fresh = optimizer(mt)
-    for group in fresh.param_groups:
-        group["initial_lr"] = 1.0
-    assert StepLR(fresh, 2, last_epoch=4, gamma=0.5).get_last_lr() == [0.25, 0.25]
+    for name, settings in (
+        ("StepLR", {"step_size": 5}),
+        ("StepLR", {"step_size": 2}),
+        ("CosineAnnealingLR", {"T_max": 9}),
+    ):
+        rates = []
+        for lib in (mt, torch):
+            fresh = optimizer(lib)
+            for group in fresh.param_groups:
+                group["initial_lr"] = 1.0
+            scheduler = getattr(lib.optim.lr_scheduler, name)(fresh, last_epoch=4, **settings)
+            rates.append(scheduler.get_last_lr())
+            for _ in range(3):
+                scheduler.step()
+                rates[-1] += scheduler.get_last_lr()
+        assert rates[0] == pytest.approx(rates[1], rel=1e-10)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_period_of_no_epochs_is_refused(number):
+    with pytest.raises(ValueError, match="step_size must be positive, got"):
+        StepLR(optimizer(mt), number)
+    with pytest.raises(ValueError, match="T_max must be positive, got"):
+        CosineAnnealingLR(optimizer(mt), number)
 
 
 def test_a_schedule_must_say_its_rate():
-    with pytest.raises(TypeError, match="LRScheduler must define rate"):
+    with pytest.raises(TypeError, match="LRScheduler must define get_lr"):
         LRScheduler(optimizer(mt))

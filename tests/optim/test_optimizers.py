@@ -130,6 +130,19 @@ def test_state_that_does_not_fit_is_refused():
         SGD(params[:2], lr=0.1).load_state_dict(state)
 
 
+@pytest.mark.parametrize(("make", "name"), [(lambda p: SGD(p, momentum=0.9), "momentum_buffer"), (Adam, "exp_avg_sq")])
+def test_state_of_another_shape_is_refused(make, name):
+    w = mt.ones(3, requires_grad=True)
+    optimizer = make([w])
+    w.sum().backward()
+    optimizer.step()
+    before, state = optimizer.state[w][name], optimizer.state_dict()
+    state["state"][0][name] = mt.zeros(2)
+    with pytest.raises(ValueError, match=rf"{name} of parameter 0 has shape \(2,\), the parameter \(3,\)"):
+        optimizer.load_state_dict(state)
+    assert optimizer.state[w][name] is before
+
+
 @pytest.mark.parametrize("make", [lambda p, **kw: SGD(p, momentum=np.float64(0.9), **kw), Adam])
 def test_numpy_settings_do_not_turn_float32_into_float64(make, device):
     w = mt.ones(3, device=device, requires_grad=True)

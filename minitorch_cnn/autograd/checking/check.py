@@ -4,7 +4,7 @@ import numpy as np
 
 from minitorch_cnn.autograd.checking.compare import Problem, by_direction, by_element
 from minitorch_cnn.autograd.checking.diagnosis import Tolerance
-from minitorch_cnn.autograd.checking.line import unchanged
+from minitorch_cnn.autograd.checking.line import Outputs, unchanged
 from minitorch_cnn.autograd.checking.report import GradcheckError, GradcheckReport
 from minitorch_cnn.autograd.walk import grad
 from minitorch_cnn.backend import asarray, to_numpy
@@ -54,9 +54,11 @@ def gradcheck(
     GradcheckError
         Naming each tensor, the worst index with both values, and the reason. Also if `func` draws random numbers.
     TypeError
-        If an input that requires grad is not float64: in float32 the quotient is mostly rounding error.
+        If an input that requires grad is not float64: in float32 the quotient is mostly rounding error. If `func`
+        returns anything but a tensor, or a tuple or list of them: it would not be checked.
     ValueError
-        If no input requires grad, or elements of one share their memory.
+        If no input requires grad, elements of one share their memory, no output is of a floating-point type, or
+        `eps` is not positive.
 
     See Also
     --------
@@ -138,6 +140,8 @@ def gradgradcheck_report(
     inputs = _as_tuple(inputs)
     tensors = _named(func, inputs)
     outputs = [y for y in _outputs(func, inputs) if y.requires_grad]
+    if not outputs:
+        raise ValueError("gradgradcheck has nothing to check: no output depends on an input that requires grad")
     if grad_outputs is None:
         rng = np.random.default_rng(1)
         dys = [_like(rng.standard_normal(y.shape), y).requires_grad_() for y in outputs]
@@ -171,8 +175,9 @@ def _verdict(check, raise_exception, allow_kinks):
 
 def _check(function, tensors, func, eps, atol, rtol, nondet_tol, fast_mode, sweep):
     """The report on the gradients of what `function` returns with respect to named tensors."""
-    buffers = [buffer for _, buffer in func.named_buffers()] if hasattr(func, "named_buffers") else []
-    with unchanged(buffers):  # such as the running mean of a batch normalisation
+    if not eps > 0:
+        raise ValueError(f"eps must be positive, got {eps}: it is how far each element is moved")
+    with unchanged(func):  # such as the running mean of a batch normalisation
         outputs = function()
         weights = _weights(outputs)
         gradients = _gradients(outputs, tensors.values(), weights)
@@ -180,10 +185,9 @@ def _check(function, tensors, func, eps, atol, rtol, nondet_tol, fast_mode, swee
         _refuse_random("the outputs", _arrays(outputs), _arrays(again), nondet_tol)
         _refuse_random("the gradients", gradients, _gradients(again, tensors.values(), weights), nondet_tol)
 
-        def value():
-            return sum(float((y * w).sum()) for y, w in zip(_arrays(function()), weights, strict=True))
-
-        problem = Problem(value, value(), eps, Tolerance(atol, rtol), sweep)
+        resolution = _vector([np.full(y.shape, np.finfo(y.dtype).eps) for y in outputs])
+        values = lambda: _vector(_arrays(function()))  # noqa: E731
+        problem = Problem(Outputs(values, values(), _vector(weights), resolution), eps, Tolerance(atol, rtol), sweep)
         rows = [
             (by_direction if fast_mode and x.numel() > LARGE else by_element)(problem, name, x, dx)
             for (name, x), dx in zip(tensors.items(), gradients, strict=True)
@@ -242,13 +246,32 @@ def _as_tuple(inputs):
 
 
 def _outputs(func, inputs):
+    """What a function returns, but for tensors of integers, which have no gradient."""
     outputs = func(*inputs)
-    outputs = [outputs] if isinstance(outputs, Tensor) else outputs
-    return [y for y in outputs if isinstance(y, Tensor) and y.is_floating_point()]
+    outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+    if not isinstance(outputs, (tuple, list)):
+        raise TypeError(
+            f"gradcheck needs a function that returns a tensor or a tuple of tensors, got {type(outputs).__name__}: "
+            "wrap it in a lambda that picks them"
+        )
+    for i, y in enumerate(outputs):
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"gradcheck needs a function that returns a tensor or a tuple of tensors, but output {i} is of type "
+                f"{type(y).__name__}: wrap it in a lambda that picks the tensors"
+            )
+    floating = [y for y in outputs if y.is_floating_point()]
+    if not floating:
+        raise ValueError("gradcheck has nothing to check: none of its outputs is of a floating-point type")
+    return floating
 
 
 def _arrays(tensors):
     return [to_numpy(x.array) for x in tensors]
+
+
+def _vector(arrays):
+    return np.concatenate([array.reshape(-1) for array in arrays])
 
 
 def _like(array, tensor):

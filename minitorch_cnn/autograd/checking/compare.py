@@ -1,12 +1,11 @@
 """The comparison for one tensor: element by element, or along random directions."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.autograd.checking.diagnosis import Tolerance, diagnose, resemblance
-from minitorch_cnn.autograd.checking.line import Line
+from minitorch_cnn.autograd.checking.line import Line, Outputs
 from minitorch_cnn.autograd.checking.report import Row
 from minitorch_cnn.backend import asarray
 
@@ -18,21 +17,20 @@ MANY_KINKS = 5  # in one direction: then it is left at that
 class Problem:
     """What the checks of all tensors have in common."""
 
-    value: Any  #: returns the function's value as a float
-    center: float  #: that value where nothing is moved
+    outputs: Outputs  #: of the function
     eps: float
     tolerance: Tolerance
     sweep: bool  #: whether to vary the step where all is well, too
 
     def element(self, x, dx, index):
         """The line that moves one element."""
-        return Line(self.value, x.array, index, 1.0, self.center, dx[index])
+        return Line(self.outputs, x.array, index, 1.0, dx[index])
 
     def direction(self, x, dx, u):
         """The line that moves all elements."""
         with np.errstate(all="ignore"):
             slope = (dx * u).sum()
-        return Line(self.value, x.array, ..., asarray(u, x.device), self.center, slope)
+        return Line(self.outputs, x.array, ..., asarray(u, x.device), slope)
 
     def quotient(self, line):
         """The central difference quotient."""

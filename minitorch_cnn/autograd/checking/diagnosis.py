@@ -55,19 +55,27 @@ def diagnose(sweep, eps, tolerance):
     if (good[1:] & good[:-1]).any():  # one good step alone may be an error that changes its sign there
         return _right_formula(sweep, eps, good)
     small = (sweep.steps < 2e-3) & (sweep.steps > 5e-8)
-    below, above = sweep.below[small], sweep.above[small]
-    kink = f"The slope is {below[-1]:.6g} below this point and {above[-1]:.6g} above it, however small the step,"
-    if tolerance.fits_a_kink(sweep.slope, below, above).all():
+    below, above = _one_sided(sweep, small)
+    if len(below):
+        kink = f"The slope is {below[-1]:.6g} below this point and {above[-1]:.6g} above it, however small the step,"
+    if len(below) and tolerance.fits_a_kink(sweep.slope, below, above).all():
         return "kink", (
             f"{kink} and backward gives one of them or a value between: that is no mistake. "
             "Move the input away from the kink, or pass allow_kinks=True."
         )
-    if np.ptp(below) + np.ptp(above) < 0.1 * np.abs(above - below).min():
+    if len(below) and np.ptp(below) + np.ptp(above) < 0.1 * np.abs(above - below).min():
         return "unclear", (
             f"{kink} and backward gives neither nor a value between: the formula is wrong, or several kinks meet. "
             "Move the input away from the kink and check again."
         )
-    first, last = longest_plateau(sweep.error)
+    is_seen = sweep.error * sweep.steps > 2 * sweep.rounding
+    first, last = longest_plateau(np.where(is_seen, sweep.error, np.nan))
+    if last - first < 2 and not is_seen.all():
+        return "rounding", (
+            f"No step shows the slope: values of this size are rounded by about {sweep.rounding:.0e}, and the error is "
+            f"below that in steps of {sweep.steps[~is_seen][0]:.0e} and less. Make them smaller: subtract what is "
+            "constant, or divide."
+        )
     if last - first < 2:
         return "unclear", (
             f"The quotient settles at no step: it is {sweep.central[0]:.3g} at eps {sweep.steps[0]:.0e}, and "
@@ -85,13 +93,27 @@ def _right_formula(sweep, eps, good):
     agree = f"With eps {best:.0e} the error falls to {sweep.error[sweep.best]:.2g}: the formula is right"
     if best > eps:
         return "rounding", f"{agree}, and the step of {eps:.0e} too small for values of this size. Pass eps={best:.0e}."
-    too_large = np.flatnonzero(~good & (sweep.steps > best))[-1]
-    if sweep.error[too_large] > 1000 * sweep.error[too_large + 1]:
+    too_large = np.flatnonzero(~good & (sweep.steps > best))
+    if too_large.size and sweep.error[too_large[-1]] > 1000 * sweep.error[too_large[-1] + 1]:
         return "kink", (
-            f"{agree}, but a step of {sweep.steps[too_large]:.0e} reaches over a kink. "
+            f"{agree}, but a step of {sweep.steps[too_large[-1]]:.0e} reaches over a kink. "
             "Move the input away from it, or pass allow_kinks=True."
         )
     return "curvature", f"{agree}, and the step of {eps:.0e} too large here. Pass eps={best:.0e}."
+
+
+def _one_sided(sweep, small):
+    """The slopes to either side in small steps, down to where rounding begins; none if they differ by less than that.
+
+    Their difference falls with the step where it comes from curvature, and rises like 1 / eps where from rounding.
+    """
+    below, above, steps = sweep.below[small], sweep.above[small], sweep.steps[small]
+    with np.errstate(all="ignore"):
+        jump = np.abs(above - below)
+        seen = int(np.logical_and.accumulate(jump * steps > 4 * sweep.rounding).sum())
+        if seen < 2 or not 0.5 < jump[seen - 1] / jump[seen - 2] < 5:
+            seen = 0
+    return below[:seen], above[:seen]
 
 
 def longest_plateau(error):

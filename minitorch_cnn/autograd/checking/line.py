@@ -1,10 +1,37 @@
 """A function along a line through the point where its gradient is checked."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 STEPS = 10.0 ** -np.arange(1, 12)  # of a sweep: 1e-1, 1e-2, ..., 1e-11
+
+
+@dataclass
+class Outputs:
+    """All outputs of a function as one vector, and how they are summed.
+
+    Differences are taken of each output before the sum: a large one, even if it is constant, does not drown the others.
+    """
+
+    values: Any  #: returns the vector of what the function gives at present
+    center: np.ndarray  #: that vector where nothing is moved
+    weights: np.ndarray
+    resolution: np.ndarray  #: of each output's type: the relative distance between neighbouring numbers
+
+    def difference(self, above, below):
+        """The sum of the differences; NaN where infinities meet."""
+        with np.errstate(all="ignore"):
+            return float(((above - below) * self.weights).sum())
+
+    def rounding(self, moved):
+        """How coarse the sum is, of the outputs that a move has changed; of all, if it is lost in each."""
+        with np.errstate(all="ignore"):
+            coarse = np.abs(self.center * self.weights) * self.resolution
+        changed = moved != self.center
+        return float(coarse[changed].sum() if changed.any() else coarse.sum())
 
 
 class Line:
@@ -12,40 +39,44 @@ class Line:
 
     Parameters
     ----------
-    value : callable
-        Returns f at the present values of the tensor, as a float.
+    outputs : Outputs
+        f.
     array : numpy.ndarray or cupy.ndarray
         The values, x. They are moved in place, and put back.
     where : tuple of int or Ellipsis
         The element, or all.
     direction : float or array
         u.
-    center : float
-        f(x).
     slope : float
         What `backward` says of the derivative at t = 0.
     """
 
-    def __init__(self, value, array, where, direction, center, slope):
-        self.value, self.array, self.where, self.direction = value, array, where, direction
-        self.center, self.slope = center, float(slope)
+    def __init__(self, outputs, array, where, direction, slope):
+        self.outputs, self.array, self.where, self.direction = outputs, array, where, direction
+        self.slope = float(slope)
 
     def at(self, t):
-        """f(x + t u)."""
+        """f(x + t u), all its outputs."""
         before = self.array[self.where].copy()
         self.array[self.where] = before + t * self.direction
         try:
-            return self.value()
+            return self.outputs.values()
         finally:
             self.array[self.where] = before
 
     def slopes(self, eps):
         """The difference quotients to either side: ``(f(0) - f(-eps)) / eps`` and ``(f(eps) - f(0)) / eps``."""
-        return one_sided(self.at(-eps), self.center, self.at(eps), eps)
+        below, center, above = self.at(-eps), self.outputs.center, self.at(eps)
+        return self.outputs.difference(center, below) / eps, self.outputs.difference(above, center) / eps
 
     def sweep(self):
         """The quotients for every step from 1e-1 to 1e-11."""
-        return Sweep(self.slope, np.array([self.slopes(eps) for eps in STEPS]))
+        return Sweep(self.slope, np.array([self.slopes(eps) for eps in STEPS]), self.rounding())
+
+    def rounding(self):
+        """By how much the difference of two values is off, as outputs and inputs have so many digits only."""
+        largest = float(abs(self.array[self.where]).max())
+        return self.outputs.rounding(self.at(STEPS[0])) + abs(self.slope) * largest * np.finfo(float).eps
 
 
 class Sweep:
@@ -62,12 +93,14 @@ class Sweep:
         The distance of `central` from `slope`.
     slope : float
         What `backward` says.
+    rounding : float
+        How coarse the function's values are: an error below ``rounding / steps`` says nothing.
     """
 
     steps = STEPS
 
-    def __init__(self, slope, slopes):
-        self.slope = slope
+    def __init__(self, slope, slopes, rounding):
+        self.slope, self.rounding = slope, rounding
         self.below, self.above = slopes.T
         with np.errstate(invalid="ignore"):
             self.central = slopes.mean(1)
@@ -79,18 +112,16 @@ class Sweep:
         return int(np.argmin(np.where(np.isnan(self.error), np.inf, self.error)))
 
 
-def one_sided(below, center, above, eps):
-    """Both one-sided quotients of a function's values, NaN where infinities meet."""
-    with np.errstate(all="ignore"):
-        return (np.float64(center) - below) / eps, (np.float64(above) - center) / eps
-
-
 @contextmanager
-def unchanged(tensors):
-    """Put the values of some tensors back at the end of a ``with`` block."""
-    before = [(x.array, x.array.copy()) for x in tensors]
+def unchanged(func):
+    """Put a module's buffers back at the end of a ``with`` block: which tensors they are, and their values."""
+    owners = [(part._buffers, dict(part._buffers)) for part in func.modules()] if hasattr(func, "modules") else []
+    before = [(x.array, x.array.copy()) for _, buffers in owners for x in buffers.values() if x is not None]
     try:
         yield
     finally:
+        for present, buffers in owners:
+            present.clear()
+            present.update(buffers)
         for array, values in before:
             array[...] = values

@@ -49,7 +49,7 @@ def softmax(input, dim=None, dtype=None):
 
 
 def log_softmax(input, dim=None, dtype=None):
-    """The logarithm of `softmax`, which is exact where that one has underflown to zero.
+    """The logarithm of `softmax`, which is exact where that one has underflowed to zero.
 
     Parameters
     ----------

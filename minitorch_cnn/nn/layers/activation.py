@@ -68,16 +68,14 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """The logarithm of `Softmax`, which is exact where that one has underflown to zero.
+    """The logarithm of `Softmax`, which is exact where that one has underflowed to zero.
 
     Parameters
     ----------
     dim : int
     """
 
-    @property
-    def shardable(self):  # along any dimension but that of the batch
-        return self.dim == -1 or (self.dim or 0) > 0
+    shardable = Softmax.shardable
 
     def forward(self, input):
         return F.log_softmax(input, self.dim)

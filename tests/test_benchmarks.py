@@ -1,0 +1,214 @@
+"""The benchmarks measure what they say: equal work for all, in turns; and what they print is what they measured."""
+# ruff: noqa: E402
+
+import gzip
+import json
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import chapter
+import floor
+import layers
+import lenet_step
+import overhead
+import report
+import shown
+import turns
+import worker
+from contenders import layer, lenet, operation, ours
+
+OURS = "contenders.ours:lenet"
+
+
+def in_other_words(losses):
+    """LeNet's losses by explicit formulas in float64: an oracle for `contenders.lenet`."""
+    torch = pytest.importorskip("torch")
+    parameters = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in lenet.weights()]
+    images, labels = lenet.batch(8)
+    F = torch.nn.functional
+    for _ in range(losses):
+        x = torch.tensor(images, dtype=torch.float64)
+        for i, (w, b) in enumerate(zip(parameters[::2], parameters[1::2])):
+            if w.ndim == 4:
+                x = F.avg_pool2d(F.conv2d(x, w, b, padding=2 if i == 0 else 0).sigmoid(), 2)
+            else:
+                x = x.flatten(1) @ w.T + b
+                x = x.sigmoid() if i < 4 else x
+        l = -x.log_softmax(1)[range(8), labels].mean()
+        yield l.item()
+        gradients = torch.autograd.grad(l, parameters)
+        parameters = [(p - lenet.LR * g).detach().requires_grad_() for p, g in zip(parameters, gradients)]
+
+
+@pytest.mark.parametrize("options", [{}, {"whole": True}])
+def test_our_step_is_that_of_the_formulas(options):
+    _, check = ours.lenet(8, **options)
+    np.testing.assert_allclose(check(), list(in_other_words(5)), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"channels_last": True}])
+def test_pytorch_takes_the_same_step(options):
+    pytest.importorskip("torch")
+    from contenders import pytorch
+
+    np.testing.assert_allclose(pytorch.lenet(8, **options)[1](), list(in_other_words(5)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["jax", "dezero", "mygrad", "autograd"])
+def test_the_other_frameworks_take_the_same_step(name):
+    """In the environments that `make bench-all` makes, where they are."""
+    module, options, environment = next(c for c in lenet_step.CONTENDERS.values() if c[0] == name)
+    python = lenet_step.python_of(environment)
+    if not python.exists():
+        pytest.skip(f"there is no environment {environment}; benchmarks/environments.py makes it")
+    with turns.Worker(f"contenders.{module}:lenet", {"batch": 8, **options}, python) as process:
+        np.testing.assert_allclose(process.greeting["check"], list(in_other_words(5)), atol=1e-3)
+
+
+def test_workers_take_turns():
+    with turns.Worker(OURS, {"batch": 8}) as one, turns.Worker(OURS, {"batch": 8, "whole": True}) as other:
+        lenet_step.check({lenet_step.OURS: one, "other": other})
+        measured = turns.take_turns({"a": one, "b": other}, turns=2, seconds=0.001, pause=0)
+        assert re.search(r"minitorch_cnn [\d.]+, NumPy [\d.]+, \w+", one.greeting["versions"])
+    assert {name: len(values) for name, values in measured.items()} == {"a": 2, "b": 2}
+    assert all((values > 0).all() for values in measured.values())
+
+
+def test_who_computes_something_else_is_turned_away():
+    right = SimpleNamespace(greeting={"check": [2.4, 2.3, 2.2, 2.1, 2.0]})
+    wrong = SimpleNamespace(greeting={"check": [2.4, 2.3, 2.2, 2.1, 2.01]})
+    with pytest.raises(RuntimeError, match="wrong one computes something else"):
+        lenet_step.check({lenet_step.OURS: right, "the wrong one": wrong})
+    with pytest.raises(RuntimeError, match="wrong one computes something else"):
+        layers.check({layers.OURS: right, "the wrong one": wrong}, layers.OURS)
+
+
+def test_a_worker_that_dies_is_named():
+    with pytest.raises(RuntimeError, match="contenders.ours:nothing {} ended with exit code 1"):
+        turns.Worker("contenders.ours:nothing", {})
+
+
+def test_a_turn_counts_its_steps():
+    steps = []
+    assert worker.turn(lambda: steps.append(1), seconds=0.0) > 0
+    assert len(steps) == 2  # one that does not count, and one that does
+
+
+def test_ratios_are_taken_turn_by_turn():
+    rows = turns.compare({"ours": np.array([1.0, 10.0, 100.0]), "theirs": np.array([2.0, 40.0, 300.0])}, "ours")
+    assert rows["theirs"] == {"seconds": 40.0, "ratio": [2.5, 3.0, 3.5]}
+    assert rows["ours"]["ratio"] == [1.0, 1.0, 1.0]
+    assert shown.times(rows["theirs"]["ratio"]) == "3.00 (2.50 to 3.50)"
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone tells the peak")
+def test_peak_memory_is_that_of_the_step():
+    """A sigmoid adds its output, and the gradient of its input, each as large as the input."""
+    mib = 32
+    peak = turns.peak_memory(
+        "contenders.layer:layer",
+        {"library": "minitorch_cnn", "kind": "Sigmoid", "args": [], "shape": [2**18], "batch": mib},
+    )
+    assert 2 * mib <= peak <= 4 * mib  # the backward needs another array or two
+
+
+@pytest.mark.parametrize("name", layers.GEOMETRIES)
+def test_both_libraries_compute_the_same_layer(name):
+    pytest.importorskip("torch")
+    options = {**layers.GEOMETRIES[name], "batch": 3}
+    options["shape"] = tuple(min(size, 16) if i else size for i, size in enumerate(options["shape"]))
+    expected = layer.layer("torch", **options)[1]()
+    np.testing.assert_allclose(layer.layer("minitorch_cnn", **options)[1](), expected, rtol=1e-4)
+    if options["kind"] not in layers.UNSHARDABLE:
+        np.testing.assert_allclose(layer.layer("minitorch_cnn", **options, shards=True)[1](), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", operation.OPERATIONS)
+def test_both_libraries_compute_the_same_operation(name):
+    pytest.importorskip("torch")
+    for backward in (False, True):
+        step, check = operation.operation("minitorch_cnn", name, backward)
+        step()
+        assert check() == pytest.approx(operation.operation("torch", name, backward)[1](), abs=1e-5)
+
+
+def test_floor_and_profile():
+    rows = floor.measure_floor(batch=8, turns=1, seconds=0.0)
+    assert rows[floor.FLOOR]["ratio"] == [1, 1, 1]
+    products = [np.shape(arrays[0])[-2:] for function, arrays in floor.recorded_calls(8) if function is np.matmul]
+    assert len(products) == 5 + 5 + 4  # forward; weights; inputs, except for the images
+    assert products[:2] == [(6, 25), (16, 150)]
+    profile, total = floor.profile(batch=8, steps=2)
+    assert sum(row[-1] for row in profile) < total
+    calls = sum(row[3] for row in profile if row[0] == "MatMul")
+    assert calls == len(products) * floor.SHARDS
+
+
+def test_the_chapter_in_both_ways():
+    both = chapter.commands("data", 3, "out")
+    expected = ["train", "--epochs", "3", "--data-dir", "data", "--out", "out"]
+    assert both[chapter.OURS] == [sys.executable, "-m", "minitorch_cnn", *expected]
+    assert both[chapter.THEIRS][-4:] == [ROOT / "benchmarks" / "chapter_pytorch.py", "--epochs", "3", "data"]
+    line = "print('epoch 1: loss 1.234, train acc 0.500, test acc 0.600'); print('more')"
+    seconds, outcome = chapter.run([sys.executable, "-c", line])
+    assert seconds > 0 and outcome == "loss 1.234, train acc 0.500, test acc 0.600"
+
+
+def test_the_stock_script(tmp_path, capsys):
+    """Its samples are the pixels divided by 255, and its lines are those that the benchmark reads."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("PIL")
+    import chapter_pytorch as stock
+
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
+    labels = (np.arange(20) % 10).astype(np.uint8)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes(16) + pixels.tobytes())
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + labels.tobytes()))
+    samples = stock.FashionMNIST(tmp_path, True, stock.Compose([stock.ToTensor()]))
+    image, label = samples[13]
+    np.testing.assert_array_equal(image.numpy(), pixels[13][None].astype(np.float32) / 255)
+    assert label == 3
+    batches = torch.utils.data.DataLoader(samples, 10)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    stock.train_ch6(net, batches, batches, 2, 0.1, "cpu")
+    assert len(chapter.OUTCOME.findall(capsys.readouterr().out)) == 2
+
+
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_results_say_on_what_they_were_measured(path):
+    results = json.loads(path.read_text(encoding="utf-8"))
+    assert {"machine", "versions", "settings"} < set(results)
+    assert {"processor", "cores", "Python"} <= set(results["machine"])
+
+
+def test_the_page_shows_the_results():
+    """docs/benchmarks.md is what `benchmarks/report.py` writes: nobody has typed a number into it."""
+    text = report.PAGE.read_text(encoding="utf-8")
+    assert report.render(text) == text
+    assert set(re.findall(r"<!-- begin (\w+) -->", text)) == set(report.BENCHMARKS)
+
+
+def test_pictures_can_be_drawn(monkeypatch, tmp_path):
+    monkeypatch.setattr(shown, "IMAGES", tmp_path)
+    for name, benchmark in report.BENCHMARKS.items():
+        if results := shown.load(name):
+            benchmark.plot(results)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn <= {path.name for path in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_imports_are_measured(monkeypatch):
+    monkeypatch.setattr(overhead, "IMPORTS", ["json"])
+    low, median, high = overhead.measure_imports(turns=1)["json"]
+    assert low == median == high
