@@ -34,7 +34,8 @@ class FaultySGD(optim.SGD):
         super().step()
 
 
-if "FAULT" in os.environ:
-    optim.SGD = FaultySGD
-data.FashionMNIST = TinyFashion
-sys.exit(cli.main())
+if __name__ == "__main__":
+    if "FAULT" in os.environ:
+        optim.SGD = FaultySGD
+    data.FashionMNIST = TinyFashion
+    sys.exit(cli.main())

@@ -103,12 +103,13 @@ def the_first_process_calls_and_all_get_the_result(group):
     assert group.sum(np.array([1, group.rank])).tolist() == [2, 1]
 
 
-with training.join() as group:
-    the_first_process_decides_how_to_start(group)
-    gradients_are_those_of_the_whole_batch(group)
-    what_has_no_gradient_gets_none(group)
-    processes_with_other_batches_are_told(group)
-    layers_that_need_the_whole_batch_are_refused(group)
-    the_cores_of_a_machine_are_shared(group)
-    the_first_process_calls_and_all_get_the_result(group)
-    print(f"all is well on rank {group.rank} of {group.size}, shards {group.shards}")
+if __name__ == "__main__":
+    with training.join() as group:
+        the_first_process_decides_how_to_start(group)
+        gradients_are_those_of_the_whole_batch(group)
+        what_has_no_gradient_gets_none(group)
+        processes_with_other_batches_are_told(group)
+        layers_that_need_the_whole_batch_are_refused(group)
+        the_cores_of_a_machine_are_shared(group)
+        the_first_process_calls_and_all_get_the_result(group)
+        print(f"all is well on rank {group.rank} of {group.size}, shards {group.shards}")
