@@ -10,7 +10,7 @@ TRAIN_ARGS := $(strip $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(S
               $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-gpu bench lint format clean
+.PHONY: help train test test-gpu bench bench-all lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -26,7 +26,12 @@ test-gpu:  ## the tests on the GPU, with the python3 at hand: no environment, no
 	MINITORCH_CNN_TEST_DEVICE=cuda $(PYTHON) -m pytest -p no:cacheprovider tests $(ARGS)
 
 bench: $(VENV)/.installed-test  ## one LeNet training step, side by side with PyTorch
-	$(BIN)/python benchmarks/lenet_step.py $(ARGS)
+	$(BIN)/python benchmarks/lenet_step.py --quick $(ARGS)
+
+bench-all: $(VENV)/.installed-test  ## every benchmark, other frameworks too, and docs/benchmarks.md from the results
+	-$(BIN)/python benchmarks/environments.py
+	set -e; for name in lenet_step chapter layers overhead floor; do $(BIN)/python benchmarks/$$name.py; done
+	$(BIN)/python benchmarks/report.py
 
 lint: $(VENV)/.installed-test  ## ruff: the rules and the format
 	$(BIN)/ruff check .
@@ -37,7 +42,7 @@ format: $(VENV)/.installed-test  ## ruff: mend what it can mend by itself
 	$(BIN)/ruff format .
 
 clean:  ## remove the environment and the caches; runs and data stay
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: installed once, and again when the packaging changes.

@@ -1,121 +1,128 @@
-"""One LeNet training step, side by side with PyTorch: ``python benchmarks/lenet_step.py``.
+"""One LeNet training step, side by side with other frameworks: ``python benchmarks/lenet_step.py``.
 
-All contenders take turns within one run, so that what else the machine does slows all of them; what counts is the
-median of the ratios of neighbouring turns, with its quartiles. Each has all cores. The data are random: an epoch's
-arithmetic does not depend on them.
+A step is forward, cross-entropy, backward and the update of SGD, in float32, each contender on all cores. All start
+from the same weights on the same batch, and are turned away if the losses of their first five steps differ. Those
+whose environment or compiler is not there are left out; `environments.py` makes the environments.
 """
 
 import argparse
-import os
-import platform
-import time
+import contextlib
+import shutil
+import sys
 
 import numpy as np
+from environments import python_of
+from shown import announce, dot, figure, load, log_scale, save, save_figure, table, times
+from turns import Worker, compare, peak_memory, take_turns, versions
 
-import minitorch_cnn as mt
-from minitorch_cnn.training.shards import SHARDS, backward_in_shards
-
-
-def our_step(x, y):
-    """Our step in shards, as the training loop takes it."""
-    net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
-    optimizer = mt.optim.SGD(net.parameters(), lr=0.9)
-    x, y = mt.tensor(x), mt.tensor(y)
-
-    def step():
-        optimizer.zero_grad()
-        backward_in_shards(net, loss, x, y)
-        optimizer.step()
-
-    return step
-
-
-def our_plain_step(x, y):
-    """Our step as the chapter writes it: the batch whole, and cores used inside of BLAS alone."""
-    net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
-    optimizer = mt.optim.SGD(net.parameters(), lr=0.9)
-    x, y = mt.tensor(x), mt.tensor(y)
-
-    def step():
-        optimizer.zero_grad()
-        loss(net(x), y).backward()
-        optimizer.step()
-
-    return step
+OURS = "minitorch_cnn"
+CONTENDERS = {
+    OURS: ("ours", {}, None),
+    f"{OURS}, batch whole": ("ours", {"whole": True}, None),
+    "PyTorch": ("pytorch", {}, None),
+    "PyTorch, channels_last": ("pytorch", {"channels_last": True}, None),
+    "PyTorch, compiled": ("pytorch", {"compiled": True}, None),
+    "JAX, jit": ("jax", {}, "numpy2"),
+    "DeZero": ("dezero", {}, "numpy1"),
+    "MyGrad": ("mygrad", {}, "numpy2"),
+    "autograd": ("autograd", {}, "numpy2"),
+}
 
 
-def torch_step(x, y, channels_last=False, compiled=False):
-    """PyTorch's step."""
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    net = nn.Sequential(
-        nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2), nn.Flatten(),
-        nn.Linear(16 * 5 * 5, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10),
-    )  # fmt: skip
-    loss, x, y = nn.CrossEntropyLoss(), torch.tensor(x), torch.tensor(y)
-    if channels_last:
-        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    forward = torch.compile(net) if compiled else net
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.9)
-
-    def step():
-        optimizer.zero_grad()
-        loss(forward(x), y).backward()
-        optimizer.step()
-
-    return step
+def available(quick=False):
+    """The contenders that can run here, as the arguments of a `Worker`."""
+    found = {}
+    for name, (module, options, environment) in CONTENDERS.items():
+        python = python_of(environment) if environment else sys.executable
+        if quick and (environment or "compiled" in options):
+            continue
+        if environment and not python.exists():
+            print(f"without {name}: there is no environment {environment}, see environments.py")
+        elif "compiled" in options and not (shutil.which("g++") or shutil.which("clang++")):
+            print(f"without {name}: there is no C++ compiler")
+        else:
+            found[name] = f"contenders.{module}:lenet", options, python
+    return found
 
 
-def measure(contenders, turns):
-    """Seconds per step of each contender, taking turns."""
-    for step in contenders.values():
-        for _ in range(3):
-            step()
-    seconds = {name: [] for name in contenders}
-    for _ in range(turns):
-        for name, step in contenders.items():
-            begun = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - begun)
-    return {name: np.array(values) for name, values in seconds.items()}
+def measure(contenders, batch, turns, seconds):
+    """Times, ratios and peak memory at one batch size."""
+    with contextlib.ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(Worker(factory, {"batch": batch, **options}, python))
+            for name, (factory, options, python) in contenders.items()
+        }
+        check(workers)
+        rows = compare(take_turns(workers, turns, seconds), OURS)
+        used = versions(workers)
+    for name, (factory, options, python) in contenders.items():
+        rows[name]["memory"] = peak_memory(factory, {"batch": batch, **options}, python)
+    return rows, used
+
+
+def check(workers):
+    """Nobody is to be measured on something else: the losses of five steps from equal weights are equal."""
+    losses = {name: worker.greeting["check"] for name, worker in workers.items()}
+    for name, values in losses.items():
+        if not np.allclose(values, losses[OURS], rtol=0, atol=1e-3):
+            raise RuntimeError(f"{name} computes something else: losses {values}, ours {losses[OURS]}")
+
+
+def tables(results):
+    """One table for each batch size."""
+    lines = []
+    for batch, rows in results["batches"].items():
+        lines += ["", f"Batch {batch}:", ""]
+        lines += table(
+            ["", "ms per step", "its time / ours (quartiles)", "peak memory of a step, MiB"],
+            [[name, f"{row['seconds'] * 1e3:.1f}", times(row["ratio"]), row["memory"]] for name, row in rows.items()],
+        )
+    return lines[1:]
+
+
+def plot(results):
+    """Time per image against the batch size, and the ratios at the chapter's batch size or the one nearest to it."""
+    batches = {int(batch): rows for batch, rows in results["batches"].items()}
+    names = list(next(iter(batches.values())))
+    fig, (left, right) = figure(10, 4, columns=2)
+    for i, name in enumerate(names):
+        times_per_image = [rows[name]["seconds"] / n * 1e6 for n, rows in batches.items()]
+        left.plot(list(batches), times_per_image, "o-", color=f"C{i}", lw=2.5 if name == OURS else 1.2, ms=4)
+    log_scale(left, "x")
+    log_scale(left, "y")
+    left.set_xticks(list(batches), list(batches))
+    left.set(xlabel="batch size (images)", ylabel="time of a step per image (µs)")
+    batch = min(batches, key=lambda n: abs(n - 256))
+    for i, row in enumerate(batches[batch].values()):
+        dot(right, i, row["ratio"], f"C{i}")
+    right.axvline(1, color="black", lw=0.8)
+    right.set_yticks(range(len(names)), names)
+    for i, label in enumerate(right.get_yticklabels()):
+        label.set_color(f"C{i}")
+    right.invert_yaxis()
+    log_scale(right, "x")
+    right.set(xlabel=f"its time / ours, batch {batch} (median and quartiles)")
+    right.margins(x=0.15)
+    save_figure(fig, "lenet_step")
 
 
 def main():
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--turns", type=int, default=60)
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile as well; it needs a C++ compiler")
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 64, 128, 256, 512, 1024], metavar="N")
+    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=0.1, help="of one turn (default: 0.1)")
+    parser.add_argument("--quick", action="store_true", help="batch 256 against PyTorch alone; nothing is saved")
     args = parser.parse_args()
 
-    import torch
-
-    mt.manual_seed(0)
-    rng = np.random.default_rng(0)
-    x = rng.random((args.batch_size, 1, 28, 28), dtype=np.float32)
-    y = rng.integers(0, 10, args.batch_size)
-    contenders = {
-        "PyTorch eager": torch_step(x, y),
-        "PyTorch eager, channels_last": torch_step(x, y, channels_last=True),
-        f"minitorch_cnn, {SHARDS} shards": our_step(x, y),
-        "minitorch_cnn, batch whole": our_plain_step(x, y),
-    }
-    if args.compile:
-        contenders["PyTorch compiled"] = torch_step(x, y, compiled=True)
-    seconds = measure(contenders, args.turns)
-
-    print(f"LeNet, forward + backward + SGD, batch {args.batch_size}, float32, {args.turns} turns")
-    print(
-        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, PyTorch {torch.__version__}"
-    )
-    print(f"{'':<30} {'ms/step':>8}   PyTorch eager's time / this (quartiles)")
-    for name, values in seconds.items():
-        low, ratio, high = np.percentile(seconds["PyTorch eager"] / values, [25, 50, 75])
-        print(f"{name:<30} {np.median(values) * 1e3:8.1f}   {ratio:.2f} ({low:.2f} to {high:.2f})")
+    contenders, batches = available(args.quick), {}
+    for batch in [256] if args.quick else args.batches:
+        batches[batch], used = measure(contenders, batch, args.turns, args.seconds)
+        if len(batches) == 1:
+            announce("LeNet: forward, cross-entropy, backward, SGD; float32", used)
+        print("\n".join(["", *tables({"batches": {batch: batches[batch]}})]), flush=True)
+    if not args.quick:
+        save("lenet_step", {"turns": args.turns, "seconds per turn": args.seconds}, used, batches=batches)
+        plot(load("lenet_step"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,54 @@
+"""One layer, forward and backward, in either library: the names are the same, and so is the code.
+
+An input and the gradient that comes in lie in memory as the layer before and the layer behind would hand them on:
+images of minitorch_cnn with the batch innermost, those of PyTorch one after the other.
+"""
+
+import importlib
+import os
+
+import numpy as np
+
+
+def layer(library, kind, args, shape, batch, options=None, shards=False):
+    """`library` is "torch" or "minitorch_cnn"; an input has the shape (batch, *shape)."""
+    lib = importlib.import_module(library)
+    if library == "torch":
+        lib.set_num_threads(len(os.sched_getaffinity(0)))
+    net = getattr(lib.nn, kind)(*args, **(options or {}))
+    rng = np.random.default_rng(0)
+    draw = {"torch": lib.from_numpy, "minitorch_cnn": lambda a: lib.from_numpy(batch_innermost(a))}[library]
+    with lib.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(lib.from_numpy(rng.uniform(-0.1, 0.1, tuple(parameter.shape)).astype(np.float32)))
+    x = draw(rng.standard_normal((batch, *shape), dtype=np.float32)).requires_grad_()
+    with lib.no_grad():
+        output = tuple(net(x[:2]).shape[1:])
+    dy = draw(rng.standard_normal((batch, *output), dtype=np.float32))
+
+    def step_whole():
+        return lib.autograd.grad(net(x), [x, *net.parameters()], dy)
+
+    def step_in_shards():
+        from minitorch_cnn.training.shards import map_shards
+
+        def part(x, dy):
+            x = x.detach().requires_grad_()
+            return lib.autograd.grad(net(x), [x, *net.parameters()], dy)
+
+        dx, *rest = zip(*map_shards(part, x.detach(), dy))
+        return [lib.cat(dx), *(sum(parts[1:], parts[0]) for parts in rest)]
+
+    step = step_in_shards if shards else step_whole
+
+    def check():
+        """The root of the mean square of each gradient."""
+        return [float((gradient.detach() ** 2).mean()) ** 0.5 for gradient in step()]
+
+    return step, check
+
+
+def batch_innermost(array):
+    if array.ndim != 4:
+        return array
+    return np.ascontiguousarray(array.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)

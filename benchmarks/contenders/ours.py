@@ -1,0 +1,29 @@
+"""minitorch_cnn: LeNet's step as the training loop takes it; or with the batch whole, as the chapter writes it."""
+
+import minitorch_cnn as mt
+from contenders import lenet as task
+from minitorch_cnn.training.shards import backward_in_shards
+
+
+def lenet(batch, whole=False):
+    net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
+    with mt.no_grad():
+        for parameter, array in zip(net.parameters(), task.weights()):
+            parameter.copy_(mt.tensor(array))
+    optimizer = mt.optim.SGD(net.parameters(), lr=task.LR)
+    x, y = (mt.tensor(array) for array in task.batch(batch))
+
+    def step_whole():
+        optimizer.zero_grad()
+        l = loss(net(x), y)
+        l.backward()
+        optimizer.step()
+        return l
+
+    def step_in_shards():
+        optimizer.zero_grad()
+        l, _ = backward_in_shards(net, loss, x, y)
+        optimizer.step()
+        return l
+
+    return task.checked(step_whole if whole else step_in_shards)
