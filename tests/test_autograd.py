@@ -854,3 +854,8 @@ def test_a_numpy_array_beside_a_tensor_is_an_operand():
     t, a = mt.tensor([1.0, 2.0]), np.array([1.0, 3.0], np.float32)
     assert (t == a).tolist() == [True, False] and (a == t).tolist() == [True, False]
     assert (t + a).tolist() == [2.0, 5.0] and (a * t).tolist() == [1.0, 6.0] and (a - t).tolist() == [0.0, 1.0]
+
+
+def test_an_operation_can_ask_which_inputs_want_a_gradient():
+    assert mt.autograd.wants_grad(mt.ones(1, requires_grad=True))
+    assert not mt.autograd.wants_grad(mt.ones(1)) and not mt.autograd.wants_grad(2.0)

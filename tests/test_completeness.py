@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +60,15 @@ def test_every_functional_has_a_case_or_a_test_of_its_own(request):
     covered = set().union(*map(names_used, CASES))
     random = {"dropout", "dropout2d", "rrelu"}
     assert set(mt.nn.functional.__all__) - covered - random == set()
+
+
+def test_every_public_function_is_called_by_a_case_or_a_test():
+    """In the cases or the bank by its name, or in another test as `mt.name`, `nn.name` and so on."""
+    sources = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("*.py")]
+    called = set(re.findall(r"\b(?:\w+\.)+(\w+)\b|\"(\w+)\"|(?<!def )\b(\w+)\(", "\n".join(sources)))
+    called = {name for names in called for name in names}.union(*map(names_used, CASES))
+    functions = {name for module, name in PUBLIC if inspect.isfunction(getattr(importlib.import_module(module), name))}
+    assert functions - called == set()
 
 
 PUBLIC = [
