@@ -1,7 +1,8 @@
 """Convolution: every window of the image times the filters, for a whole batch as one matrix product."""
 
-from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
-from minitorch_cnn.ops import Fold, Pad, Windows
+from minitorch_cnn.nn.functional.geometry import check_fit, images, paddings, pair, span
+from minitorch_cnn.nn.functional.padding import framed
+from minitorch_cnn.ops import Fold, Windows
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -62,7 +63,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         raise RuntimeError(f"conv2d: groups={groups} must divide the {o} output channels")
     stride, dilation = pair("stride", stride), pair("dilation", dilation)
     kernel = weight.shape[2:]
-    before, after = _paddings(padding, kernel, stride, dilation)
+    before, after = paddings(padding, kernel, stride, dilation)
     check_fit("conv2d", x.shape[2:], kernel, dilation, before, after)
 
     x = framed(x, before, after)
@@ -195,27 +196,6 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     x = Fold((kh, kw), stride, dilation, size)(windows)
     x = x[:, :, padding[0] : size[0] - padding[0], padding[1] : size[1] - padding[1]]  # (N, C, H, W)
     return x if input.ndim == 3 else x[0]
-
-
-def framed(x, before, after, value=0.0):
-    """Images with a frame of one value: `before` and `after` are pairs for height and width."""
-    if not any((*before, *after)):
-        return x
-    return Pad(((0, 0), (0, 0), (before[0], after[0]), (before[1], after[1])), value)(x)
-
-
-def _paddings(padding, kernel, stride, dilation):
-    """How much to pad before and after, for height and width."""
-    if padding == "valid":
-        return (0, 0), (0, 0)
-    if padding == "same":
-        if stride != (1, 1):
-            raise RuntimeError(f"padding='same' is not supported for strided convolutions; the stride is {stride}")
-        total = [span(k, d) - 1 for k, d in zip(kernel, dilation, strict=True)]
-        return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
-    if isinstance(padding, str):
-        raise RuntimeError(f"padding must be 'same', 'valid', an integer or two of them, got {padding!r}")
-    return (pair("padding", padding, least=0),) * 2
 
 
 def _check(name, input, weight, bias, channels, expected):

@@ -88,3 +88,17 @@ def check_fit(name, size, kernel, dilation, before, after):
             f"{name}: kernel size {kernel[0]} x {kernel[1]}{dilated} can't be greater than the padded image, "
             f"{padded[0]} x {padded[1]} (input {size[0]} x {size[1]}). Use a smaller kernel or more padding"
         )
+
+
+def paddings(padding, kernel, stride, dilation):
+    """How much to pad before and after, for height and width."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        if stride != (1, 1):
+            raise RuntimeError(f"padding='same' is not supported for strided convolutions; the stride is {stride}")
+        total = [span(k, d) - 1 for k, d in zip(kernel, dilation, strict=True)]
+        return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+    if isinstance(padding, str):
+        raise RuntimeError(f"padding must be 'same', 'valid', an integer or two of them, got {padding!r}")
+    return (pair("padding", padding, least=0),) * 2

@@ -54,6 +54,13 @@ def pad(input, pad, mode="constant", value=None):
     return _cropped(input, widths)
 
 
+def framed(x, before, after, value=0.0):
+    """Images with a frame of one value: `before` and `after` are pairs for height and width."""
+    if not any((*before, *after)):
+        return x
+    return Pad(((0, 0), (0, 0), (before[0], after[0]), (before[1], after[1])), value)(x)
+
+
 def _widths(input, pad):
     """A pair (before, after) for each dimension."""
     if len(pad) % 2 or len(pad) > 2 * input.ndim:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.nn.functional.convolution import framed
 from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
+from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops import Windows, div, maximum, pick
 from minitorch_cnn.tensor import Tensor
 
@@ -52,7 +52,7 @@ def avg_pool2d(
         raise RuntimeError("avg_pool2d: divisor_override must not be zero")
     x, is_batch = images("avg_pool2d", input)
     axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
-    divisor = divisor_override or _divisors(axes, x.array, count_include_pad)
+    divisor = divisor_override or _divisors(axes, x, count_include_pad)
     sums = _windows(x, axes, 0).sum((4, 5))  # (N, C, OH, OW)
     y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
     return y if is_batch else y[0]
@@ -189,15 +189,16 @@ def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
 def _windows(x, axes, value):
     """The windows of the padded images, (N, C, OH, OW, KH, KW)."""
     x = framed(x, [a.padding for a in axes], [a.padding_after for a in axes], value)
-    return Windows(*([getattr(a, name) for a in axes] for name in ("kernel", "stride", "dilation")))(x)
+    kernel, stride, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
+    return Windows(kernel, stride, dilation)(x)
 
 
-def _divisors(axes, like, count_include_pad):
+def _divisors(axes, x, count_include_pad):
     """What to divide each window's sum by: one number, or one for each place, (OH, OW)."""
     if all(a.padding_after == a.padding and (count_include_pad or not a.padding) for a in axes):
         return math.prod(a.kernel for a in axes)  # every window is whole
     rows, columns = (a.elements(count_include_pad) for a in axes)
-    return Tensor(asarray((rows[:, None] * columns).astype(like.dtype), Tensor(like).device))
+    return Tensor(asarray(rows[:, None] * columns, x.device, x.dtype))
 
 
 def _plane_indices(index, axes, kw):

@@ -3,7 +3,7 @@
 from minitorch_cnn.creation import empty
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
-from minitorch_cnn.nn.functional.geometry import pair, whole
+from minitorch_cnn.nn.functional.geometry import paddings, pair, whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 
@@ -134,15 +134,8 @@ class Conv2d(_Conv):
 
     def _border(self):
         """The padding as `F.pad` wants it: (left, right, top, bottom)."""
-        if self.padding == "valid":
-            return (0, 0, 0, 0)
-        if self.padding == "same":  # where the total is odd, the larger part comes after
-            (top, bottom), (left, right) = (
-                (d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2) for d, k in zip(self.dilation, self.kernel_size)
-            )
-            return (left, right, top, bottom)
-        ph, pw = self.padding
-        return (pw, pw, ph, ph)
+        (top, left), (bottom, right) = paddings(self.padding, self.kernel_size, self.stride, self.dilation)
+        return (left, right, top, bottom)
 
 
 class ConvTranspose2d(_Conv):
