@@ -114,8 +114,8 @@ class Function:
     def _record(self, inputs, output):
         """Become the node that `output` comes from."""
         reads = self._reads_input
-        reads += reads[-1:] * (len(inputs) - len(reads))  # the last name may stand for many inputs: `*_xs`
-        self.inputs = tuple([_kept(x, read) for x, read in zip(inputs, reads, strict=True)])
+        reads += reads[-1:] * (len(inputs) - len(reads))  # the last name may stand for many inputs, or none: `*_xs`
+        self.inputs = tuple([_kept(x, read) for x, read in zip(inputs, reads, strict=False)])
         self.edges = tuple([source(x) if isinstance(x, Tensor) and x._requires_grad else None for x in inputs])
         self.versions = tuple([x._version_counter[0] if isinstance(x, Tensor) else None for x in self.inputs])
         # The output is kept as an array: a tensor would refer back to this node, and only Python's cyclic garbage

@@ -23,6 +23,7 @@ from minitorch_cnn.ops.compare import (
     lt,
     ne,
 )
+from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
 from minitorch_cnn.ops.elementwise import (
     abs,
     clamp,
@@ -37,7 +38,7 @@ from minitorch_cnn.ops.elementwise import (
     where,
 )
 from minitorch_cnn.ops.indexing import GetItem, SetItem, getitem
-from minitorch_cnn.ops.linalg import matmul
+from minitorch_cnn.ops.linalg import Linear, matmul
 from minitorch_cnn.ops.operands import convert, is_operand, operand_like
 from minitorch_cnn.ops.reduce import (
     amax,
@@ -73,13 +74,18 @@ from minitorch_cnn.ops.shape import (
     unsqueeze,
 )
 from minitorch_cnn.ops.steps import floor, floor_divide, remainder, sign
-from minitorch_cnn.ops.windows import Fold, Pad, Windows
+from minitorch_cnn.ops.windows import BatchInnermost, Fold, Pad, SumWindows, Windows
 
 __all__ = [
+    "BatchInnermost",
+    "Convolve",
+    "ConvolveTransposed",
     "Fold",
     "GetItem",
+    "Linear",
     "Pad",
     "SetItem",
+    "SumWindows",
     "Windows",
     "abs",
     "add",

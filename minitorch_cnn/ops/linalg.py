@@ -12,18 +12,38 @@ class MatMul(Function):
     """y = a b;  da = dy bᵀ,  db = aᵀ dy."""
 
     def forward(self, a, b):
-        return get_array_module(a).matmul(a, b)
+        return product(a, b)
 
     def backward(self, dy, _y, a, b):
-        da = db = None
-        if wants_grad(a) and a.array.strides[-2] < a.array.strides[-1]:
-            # a is a transposed view, as flattened images are: give its gradient the same memory order
-            da = transpose(MatMul()(b, transpose(dy, -2, -1)), -2, -1)
-        elif wants_grad(a):
-            da = MatMul()(dy, transpose(b, -2, -1))
-        if wants_grad(b):
-            db = MatMul()(transpose(a, -2, -1), dy)
+        da = MatMul()(dy, transpose(b, -2, -1)) if wants_grad(a) else None
+        db = MatMul()(transpose(a, -2, -1), dy) if wants_grad(b) else None
         return da, db
+
+
+class Linear(Function):
+    """y = x wᵀ + b;  dx = dy w,  dw = dyᵀ x,  db = Σ dy.  The rows of x and y are examples."""
+
+    def forward(self, x, w, b=None):
+        y = product(x, w.T)  # (N, out_features)
+        if b is not None:
+            y += b
+        return y
+
+    def backward(self, dy, _y, x, w, *_b):
+        dx = MatMul()(dy, w) if wants_grad(x) else None
+        dw = MatMul()(transpose(dy, 0, 1), x) if wants_grad(w) else None
+        return dx, dw, *(dy.sum(0) for _ in _b)
+
+
+def product(a, b):
+    """The matrix product of arrays; in memory it lies as `a` does.
+
+    So the batch stays innermost through the layers that follow a convolution, and in the gradients on the way back.
+    """
+    xp = get_array_module(a)
+    if a.ndim == b.ndim == 2 and a.strides[0] < a.strides[1]:
+        return xp.matmul(b.T, a.T).T
+    return xp.matmul(a, b)
 
 
 def matmul(input, other):

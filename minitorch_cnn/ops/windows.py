@@ -1,7 +1,12 @@
 """The windows of an image, on which convolution and pooling stand; and padding.
 
 The windows of an image are its views under a sliding kernel. Laid out as columns they are im2col; the transpose,
-which adds every window back to where it came from, is col2im. Each is the other's backward.
+which adds every window back to where it came from, is col2im. Each is the other's backward. Both are done along one
+axis at a time: windows of rows, then windows of these.
+
+Images have the shape (N, C, H, W) everywhere. In memory they lie as (H, C, W, N), as long as this file makes them: the
+batch innermost, so that whatever is taken out of an image is a run of at least N neighbours; the rows outermost, so
+that neighbouring rows are one block.
 """
 
 from minitorch_cnn.autograd import Function
@@ -25,15 +30,8 @@ class Windows(Function):
         self.geometry = kernel_size, stride, dilation
 
     def forward(self, x):
-        (kh, kw), (sh, sw), (dh, dw) = self.geometry
-        x = batch_innermost(x)
-        n, c, h, w = x.shape
-        oh, ow = (h - dh * (kh - 1) - 1) // sh + 1, (w - dw * (kw - 1) - 1) // sw + 1
-        # The same memory, read with other strides: to the next window, and to the next element inside of one.
-        to_image, to_channel, to_row, to_column = x.strides
-        strides = to_image, to_channel, sh * to_row, sw * to_column, dh * to_row, dw * to_column
-        as_strided = get_array_module(x).lib.stride_tricks.as_strided
-        return as_strided(x, (n, c, oh, ow, kh, kw), strides)  # (N, C, OH, OW, KH, KW)
+        down, across = zip(*self.geometry, strict=True)
+        return sliding(sliding(batch_innermost(x), 2, *down), 3, *across)  # (N, C, OH, OW, KH, KW)
 
     def backward(self, dy, _y, _x):
         return (Fold(*self.geometry, _x.shape[2:])(dy),)
@@ -46,31 +44,56 @@ class Fold(Function):
         self.geometry, self.size = (kernel_size, stride, dilation), size
 
     def forward(self, x):
-        (kh, kw), (sh, sw), (dh, dw) = self.geometry
-        n, c, oh, ow = x.shape[:4]
-        y = get_array_module(x).zeros((c, *self.size, n), dtype=x.dtype).transpose(3, 0, 1, 2)  # (N, C, H, W)
-        is_disjoint = dh * (kh - 1) < sh and dw * (kw - 1) < sw
-        for i in range(kh):
-            rows = slice(i * dh, i * dh + sh * (oh - 1) + 1, sh)
-            for j in range(kw):
-                columns = slice(j * dw, j * dw + sw * (ow - 1) + 1, sw)
-                if is_disjoint:  # as in most pooling: nothing is there to add to
-                    y[:, :, rows, columns] = x[..., i, j]
-                else:
-                    y[:, :, rows, columns] += x[..., i, j]
-        return y
+        return fold(x, *self.geometry, self.size)
 
     def backward(self, dy, _y, _x):
         return (Windows(*self.geometry)(dy),)
 
 
-def batch_innermost(x):
-    """The same (N, C, H, W) array with the batch as the fastest axis in memory; a copy only where it is not so yet.
+class SumWindows(Function):
+    """y[n, c, i, j] = the sum of the window of x[n, c] at (i, j);  dx = each element of dy, spread over its window."""
 
-    Then every slice of an image, and every row of its column matrix, is a run of at least N neighbours in memory.
-    """
-    xp = get_array_module(x)
-    return xp.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+    def __init__(self, kernel_size, stride):
+        self.geometry = kernel_size, stride
+
+    def forward(self, x):
+        for axis, kernel, stride in zip((2, 3), *self.geometry, strict=True):
+            count = window_count(x.shape[axis], kernel, stride)
+            parts = [x[_places(axis, k, stride, count)] for k in range(kernel)]
+            x = parts[0] + parts[1] if kernel > 1 else parts[0].copy()
+            for part in parts[2:]:
+                x += part
+        return x  # (N, C, OH, OW)
+
+    def backward(self, dy, _y, _x):
+        return (SpreadWindows(*self.geometry, _x.shape[2:])(dy),)
+
+
+class SpreadWindows(Function):
+    """y = each element of x, added to all places of its window;  dx = the sum of each window of dy."""
+
+    def __init__(self, kernel_size, stride, size):
+        self.geometry, self.size = (kernel_size, stride), size
+
+    def forward(self, x):
+        for axis, size, kernel, stride in zip((2, 3), self.size, *self.geometry, strict=True):
+            x = overlaid([x] * kernel, axis, size, stride)
+        return x  # (N, C, H, W)
+
+    def backward(self, dy, _y, _x):
+        return (SumWindows(*self.geometry)(dy),)
+
+
+class BatchInnermost(Function):
+    """y = x, laid out in memory as (H, C, W, N);  dx = dy."""
+
+    is_view = True
+
+    def forward(self, x):
+        return batch_innermost(x)
+
+    def backward(self, dy, _y, _x):
+        return (dy,)
 
 
 class Pad(Function):
@@ -91,7 +114,7 @@ class Pad(Function):
         shape = tuple(before + size + after for size, (before, after) in zip(x.shape, self.widths, strict=True))
         if x.ndim == 4:  # images: as long as they are copied, with the batch innermost
             n, c, h, w = shape
-            y = xp.empty((c, h, w, n), dtype=x.dtype).transpose(3, 0, 1, 2)
+            y = xp.empty((h, c, w, n), dtype=x.dtype).transpose(3, 1, 0, 2)
         else:
             y = xp.empty_like(x, shape=shape)  # in the memory order of x
         y.fill(self.value)
@@ -103,3 +126,52 @@ class Pad(Function):
 
     def _inside(self, shape):
         return tuple(slice(before, before + size) for size, (before, _) in zip(shape, self.widths, strict=True))
+
+
+# --- on arrays -------------------------------------------------------------------------------------------
+
+
+def batch_innermost(x):
+    """The same (N, C, H, W) array, laid out in memory as (H, C, W, N); a copy only where it is not so yet."""
+    return get_array_module(x).ascontiguousarray(x.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
+
+
+def window_count(size, kernel, stride=1, dilation=1):
+    """How many windows fit along an axis."""
+    return (size - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def sliding(x, axis, kernel, stride=1, dilation=1):
+    """The windows of an array along one axis, their elements along a new last one: a view."""
+    # The same memory, read with other strides: to the next window, and to the next element inside of one.
+    step, shape, strides = x.strides[axis], list(x.shape), list(x.strides)
+    shape[axis], strides[axis] = window_count(shape[axis], kernel, stride, dilation), stride * step
+    as_strided = get_array_module(x).lib.stride_tricks.as_strided
+    return as_strided(x, (*shape, kernel), (*strides, dilation * step))
+
+
+def overlaid(parts, axis, size, stride=1, dilation=1):
+    """Arrays added up, the k-th with its elements at k · dilation, k · dilation + stride, ... along an axis."""
+    shape = list(parts[0].shape)
+    count, shape[axis] = shape[axis], size
+    y = get_array_module(parts[0]).zeros_like(parts[0], shape=tuple(shape))  # in the memory order of the parts
+    is_disjoint = dilation * (len(parts) - 1) < stride
+    for k, part in enumerate(parts):
+        places = _places(axis, k * dilation, stride, count)
+        if is_disjoint:  # as in most pooling: nothing is there to add to
+            y[places] = part
+        else:
+            y[places] += part
+    return y
+
+
+def _places(axis, start, stride, count):
+    """The index of `count` places along an axis, from `start` in steps of `stride`."""
+    return (*[slice(None)] * axis, slice(start, start + stride * (count - 1) + 1, stride))
+
+
+def fold(x, kernel_size, stride, dilation, size):
+    """All windows (N, C, OH, OW, KH, KW) added up, each at its place: (N, C, H, W)."""
+    down, across = zip(size, stride, dilation, strict=True)
+    rows = overlaid([x[..., k, :] for k in range(kernel_size[0])], 2, *down)  # (N, C, H, OW, KW)
+    return overlaid([rows[..., k] for k in range(kernel_size[1])], 3, *across)

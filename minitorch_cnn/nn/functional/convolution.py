@@ -2,7 +2,7 @@
 
 from minitorch_cnn.nn.functional.geometry import check_fit, images, paddings, pair, span
 from minitorch_cnn.nn.functional.padding import framed
-from minitorch_cnn.ops import Fold, Windows
+from minitorch_cnn.ops import BatchInnermost, Convolve, ConvolveTransposed, Fold, Windows
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -66,15 +66,8 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     before, after = paddings(padding, kernel, stride, dilation)
     check_fit("conv2d", x.shape[2:], kernel, dilation, before, after)
 
-    x = framed(x, before, after)
-    windows = Windows(kernel, stride, dilation)(x)  # (N, C, OH, OW, KH, KW)
-    n, c, oh, ow, kh, kw = windows.shape
-    columns = windows.permute(1, 4, 5, 2, 3, 0).reshape(groups, c // groups * kh * kw, oh * ow * n)
-    filters = weight.reshape(groups, o // groups, c // groups * kh * kw)
-    y = (filters @ columns).reshape(o, oh, ow, n)
-    if bias is not None:
-        y = y + bias.reshape(o, 1, 1, 1)
-    y = y.permute(3, 0, 1, 2)  # (N, O, OH, OW)
+    convolve = Convolve(stride, dilation, before, after, groups)
+    y = convolve(BatchInnermost()(x), weight, *([] if bias is None else [bias]))  # (N, O, OH, OW)
     return y if is_batch else y[0]
 
 
@@ -118,12 +111,9 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise RuntimeError(f"output_padding {extra} must be smaller than either stride {stride} or dilation {dilation}")
 
-    n, _, h, w = x.shape
-    rows = x.permute(1, 2, 3, 0).reshape(groups, c // groups, h * w * n)
-    filters = weight.reshape(groups, c // groups, o // groups * kernel[0] * kernel[1])
-    windows = (filters.mT @ rows).reshape(o, *kernel, h, w, n).permute(5, 0, 3, 4, 1, 2)  # (N, O, H, W, KH, KW)
-    size = tuple((n - 1) * s + span(k, d) for n, s, k, d in zip((h, w), stride, kernel, dilation, strict=True))
-    y = framed(Fold(kernel, stride, dilation, size)(windows), (0, 0), extra)
+    size = [(n - 1) * s + span(k, d) for n, s, k, d in zip(x.shape[2:], stride, kernel, dilation, strict=True)]
+    transposed = ConvolveTransposed(stride, dilation, (0, 0), (0, 0), groups, size)
+    y = framed(transposed(BatchInnermost()(x), weight), (0, 0), extra)
     size = y.shape[2:]
     if any(s - 2 * p < 1 for s, p in zip(size, padding, strict=True)):
         raise RuntimeError(f"conv_transpose2d: padding {padding} leaves nothing of an output of size {size}")

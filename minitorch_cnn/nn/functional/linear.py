@@ -1,5 +1,6 @@
 """The linear map."""
 
+from minitorch_cnn.ops import Linear
 from minitorch_cnn.tensor import Tensor
 
 
@@ -52,5 +53,9 @@ def linear(input, weight, bias=None):
         raise RuntimeError(
             f"Linear expects a bias of shape {weight.shape[:-1]}, one for each output feature, got {bias.shape}"
         )
-    output = input @ weight.T  # (…, out_features)
-    return output if bias is None else output + bias
+    if weight.ndim == 1:
+        output = input @ weight  # (…,)
+        return output if bias is None else output + bias
+    rows = input if input.ndim == 2 else input.reshape(-1, expected)
+    output = Linear()(rows, weight) if bias is None else Linear()(rows, weight, bias)
+    return output if input.ndim == 2 else output.reshape(*input.shape[:-1], len(weight))  # (…, out_features)

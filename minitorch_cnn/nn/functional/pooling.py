@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_cnn.backend import asarray
 from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
 from minitorch_cnn.nn.functional.padding import framed
-from minitorch_cnn.ops import Windows, div, maximum, pick
+from minitorch_cnn.ops import BatchInnermost, SumWindows, Windows, div, maximum, pick
 from minitorch_cnn.tensor import Tensor
 
 
@@ -53,7 +53,7 @@ def avg_pool2d(
     x, is_batch = images("avg_pool2d", input)
     axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
-    sums = _windows(x, axes, 0).sum((4, 5))  # (N, C, OH, OW)
+    sums = SumWindows([a.kernel for a in axes], [a.stride for a in axes])(_framed(x, axes, 0))  # (N, C, OH, OW)
     y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
     return y if is_batch else y[0]
 
@@ -90,18 +90,19 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     x, is_batch = images("max_pool2d", input)
     axes = _axes("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
     lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
-    windows = _windows(x, axes, lowest)
+    kernel, stride, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
+    windows = Windows(kernel, stride, dilation)(_framed(x, axes, lowest))
     n, c, oh, ow, kh, kw = windows.shape
-    candidates = windows.permute(4, 5, 1, 2, 3, 0).reshape(kh * kw, c, oh, ow, n)
-    values, index = candidates.max(0)  # (C, OH, OW, N)
+    candidates = windows.permute(4, 5, 2, 1, 3, 0).reshape(kh * kw, oh, c, ow, n)
+    values, index = candidates.max(0)  # (OH, C, OW, N)
     if any(a.padding for a in axes):
         index = _off_padding(index, axes, kw)
         values = pick(candidates, 0, index.unsqueeze(0)).squeeze(0)
-    y = values.permute(3, 0, 1, 2)
+    y = values.permute(3, 1, 0, 2)  # (N, C, OH, OW)
     y = y if is_batch else y[0]
     if not return_indices:
         return y
-    indices = _plane_indices(index, axes, kw).permute(3, 0, 1, 2)
+    indices = _plane_indices(index, axes, kw).permute(3, 1, 0, 2)
     return y, indices if is_batch else indices[0]
 
 
@@ -186,11 +187,9 @@ def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
     return [_Axis(*a, ceil_mode) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)]
 
 
-def _windows(x, axes, value):
-    """The windows of the padded images, (N, C, OH, OW, KH, KW)."""
-    x = framed(x, [a.padding for a in axes], [a.padding_after for a in axes], value)
-    kernel, stride, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
-    return Windows(kernel, stride, dilation)(x)
+def _framed(x, axes, value):
+    """The images, laid out for windows and padded."""
+    return framed(BatchInnermost()(x), [a.padding for a in axes], [a.padding_after for a in axes], value)
 
 
 def _divisors(axes, x, count_include_pad):
@@ -202,7 +201,7 @@ def _divisors(axes, x, count_include_pad):
 
 
 def _plane_indices(index, axes, kw):
-    """The index in the (H, W) plane of the element of each window, (C, OH, OW, N), given its index in the window."""
+    """The index in the (H, W) plane of the element of each window, (OH, C, OW, N), given its index in the window."""
     rows, columns = axes
     top, left = _corners(axes, [a.starts() for a in axes], index.device)
     i, j = index // kw * rows.dilation + top, index % kw * columns.dilation + left
@@ -216,6 +215,6 @@ def _off_padding(index, axes, kw):
 
 
 def _corners(axes, numbers, device):
-    """A number for each place along height and along width, to be broadcast over (C, OH, OW, N)."""
+    """A number for each place along height and along width, to be broadcast over (OH, C, OW, N)."""
     rows, columns = (Tensor(asarray(n, device)) for n in numbers)
-    return rows.reshape(axes[0].count, 1, 1), columns.reshape(axes[1].count, 1)
+    return rows.reshape(axes[0].count, 1, 1, 1), columns.reshape(axes[1].count, 1)

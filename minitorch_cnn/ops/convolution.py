@@ -1,0 +1,135 @@
+"""Convolution, and its two gradients.
+
+The number Σ dy · (x ∗ w) is linear in each of the images x, the filters w and the gradient dy. Its derivative with
+respect to dy is the convolution itself; those with respect to x and w are its gradients. So there are three operations,
+each is the matrix product of two of the three, and the backward of each is made of the other two.
+
+The matrix is the column matrix of the images (im2col): its columns are their windows. Only the windows of single rows
+are copied into it. Rows lie in memory one behind the other, and so do those of a window of KH rows: for each row of
+the output, the matrix of its windows is a view of what is there already.
+"""
+
+from minitorch_cnn.autograd import Function, wants_grad
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.ops.windows import batch_innermost, fold, sliding, window_count
+
+
+class Convolve(Function):
+    """y = x ∗ w + b;  dx = dy through w,  dw = dy times the windows of x,  db = Σ dy.
+
+    Parameters
+    ----------
+    stride, dilation, before, after : pairs of int
+        For height and width; `before` and `after` are how many zeros frame the images.
+    groups : int
+    """
+
+    def __init__(self, stride, dilation, before, after, groups):
+        self.geometry = stride, dilation, before, after, groups
+
+    def forward(self, x, w, b=None):
+        stride, dilation, before, after, groups = self.geometry
+        columns = im2col(x, w.shape[2:], *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
+        y = get_array_module(x).matmul(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
+        if b is not None:
+            y += b.reshape(y.shape[0], 1, y.shape[2], 1)
+        ow = window_count(x.shape[3] + before[1] + after[1], w.shape[3], stride[1], dilation[1])
+        return as_images(y, ow, len(x))
+
+    def backward(self, dy, _y, x, w, *_b):
+        dx = ConvolveTransposed(*self.geometry, x.shape[2:])(dy, w) if wants_grad(x) else None
+        dw = ConvolveWindows(*self.geometry, w.shape[2:])(x, dy) if wants_grad(w) else None
+        return dx, dw, *(dy.sum((0, 2, 3)) for _ in _b)
+
+
+class ConvolveTransposed(Function):
+    """y = x put through the filters w, backwards;  dx = dy ∗ w,  dw = x times the windows of dy."""
+
+    def __init__(self, stride, dilation, before, after, groups, size):
+        self.geometry, self.size = (stride, dilation, before, after, groups), size
+
+    def forward(self, x, w):
+        stride, dilation, before, after, groups = self.geometry
+        filters = as_rows(w, groups).transpose(0, 1, 3, 2)  # (G, 1, KH·C/G·KW, O/G)
+        columns = get_array_module(x).matmul(filters, as_products(x, groups))  # (G, OH, KH·C/G·KW, OW·N)
+        return col2im(columns, x.shape, w.shape, self.size, *self.geometry)
+
+    def backward(self, dy, _y, x, w):
+        dx = Convolve(*self.geometry)(dy, w) if wants_grad(x) else None
+        return dx, ConvolveWindows(*self.geometry, w.shape[2:])(dy, x) if wants_grad(w) else None
+
+
+class ConvolveWindows(Function):
+    """y = g times the windows of x, summed;  dx = g through dy, backwards,  dg = x ∗ dy."""
+
+    def __init__(self, stride, dilation, before, after, groups, kernel_size):
+        self.geometry, self.kernel_size = (stride, dilation, before, after, groups), kernel_size
+
+    def forward(self, x, g):
+        groups, (kh, kw) = self.geometry[-1], self.kernel_size
+        o, c = g.shape[1], x.shape[1] // groups
+        columns = im2col(x, self.kernel_size, *self.geometry).transpose(0, 1, 3, 2)  # (G, OH, OW·N, KH·C/G·KW)
+        y = get_array_module(x).matmul(as_products(g, groups), columns).sum(axis=1)  # (G, O/G, KH·C/G·KW)
+        return y.reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
+
+    def backward(self, dy, _y, x, g):
+        dx = ConvolveTransposed(*self.geometry, x.shape[2:])(g, dy) if wants_grad(x) else None
+        return dx, Convolve(*self.geometry)(x, dy) if wants_grad(g) else None
+
+
+# --- on arrays -------------------------------------------------------------------------------------------
+
+
+def im2col(x, kernel_size, stride, dilation, before, after, groups):
+    """The windows of framed images as columns, a matrix for each row of the output: (G, OH, KH·C/G·KW, OW·N).
+
+    An element of a column is one of the window (row, channel, column), a column one place and image.
+    """
+    down, across = zip(kernel_size, stride, dilation, strict=True)
+    x = batch_innermost(_framed(x, before, after))
+    n, c, h, w = x.shape
+    rows = sliding(x, 3, *across)  # (N, C, H, OW, KW)
+    rows = rows.reshape(n, groups, c // groups, h, *rows.shape[3:]).transpose(1, 3, 2, 5, 4, 0)
+    rows = get_array_module(x).ascontiguousarray(rows)  # (G, H, C/G, KW, OW, N)
+    windows = sliding(rows, 1, *down).transpose(0, 1, 6, 2, 3, 4, 5)  # (G, OH, KH, C/G, KW, OW, N)
+    _, oh, kh, _, kw, ow, _ = windows.shape
+    return windows.reshape(groups, oh, kh * c // groups * kw, ow * n)  # a view, unless rows are dilated
+
+
+def col2im(columns, x_shape, w_shape, size, stride, dilation, before, after, groups):
+    """The transpose of `im2col`: the columns of (N, O, OH, OW) places added up, (N, C, H, W)."""
+    (n, _, oh, ow), (_, c, kh, kw) = x_shape, w_shape  # c is C/G
+    windows = columns.reshape(groups, oh, kh, c, kw, ow, n)
+    windows = windows.transpose(6, 0, 3, 1, 5, 2, 4).reshape(n, groups * c, oh, ow, kh, kw)
+    (top, left), (h, w) = before, size
+    framed = h + top + after[0], w + left + after[1]
+    return fold(windows, (kh, kw), stride, dilation, framed)[:, :, top : top + h, left : left + w]
+
+
+def as_rows(w, groups):
+    """Filters (O, C/G, KH, KW) as the rows of one matrix for each group: (G, 1, O/G, KH·C/G·KW)."""
+    o, c, kh, kw = w.shape
+    return w.transpose(0, 2, 1, 3).reshape(groups, 1, o // groups, kh * c * kw)
+
+
+def as_products(y, groups):
+    """Images (N, O, OH, OW) as a matrix for each row: (G, OH, O/G, OW·N); a view if they lie in memory so."""
+    n, o, oh, ow = y.shape
+    y = batch_innermost(y).transpose(2, 1, 3, 0).reshape(oh, groups, o // groups, ow * n)
+    return y.transpose(1, 0, 2, 3)
+
+
+def as_images(products, ow, n):
+    """What `as_products` made of images, back again; a view if there is one group."""
+    g, oh, o, _ = products.shape
+    return products.transpose(1, 0, 2, 3).reshape(oh, g * o, ow, n).transpose(3, 1, 0, 2)
+
+
+def _framed(x, before, after):
+    """Images with a frame of zeros."""
+    if not any((*before, *after)):
+        return x
+    (n, c, h, w), (top, left), (bottom, right) = x.shape, before, after
+    y = get_array_module(x).zeros((h + top + bottom, c, w + left + right, n), dtype=x.dtype).transpose(3, 1, 0, 2)
+    y[:, :, top : top + h, left : left + w] = x
+    return y
