@@ -21,20 +21,26 @@ from worker import turn, versions
 
 import minitorch_cnn as mt
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.training.shards import SHARDS, map_shards
+from minitorch_cnn.training.shards import map_shards, shard_count
 
+WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "ConvolveWindows", "ConvolveTransposed"  # operations that call matmul
+WITH_EXP = "Sigmoid", "LogSoftmax"  # and exp
 STEP, FLOOR, PRODUCTS, EXP = "step", "floor", "products alone", "exp alone"
 
 
 def recorded_calls(n):
-    """The calls of `matmul` and `exp` in a forward and backward of n images, with copies of their arguments."""
+    """The calls of `matmul` and `exp` in a forward and backward of n images, with their arguments.
+
+    Those of `exp` are copied, since it writes into them; those of `matmul` may be views whose parts overlap in memory.
+    """
     net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
     x, y = (mt.tensor(array) for array in lenet.batch(n))
     calls = []
 
     def recording(function):
         def call(*arrays, **options):
-            calls.append((function, [array.copy(order="K") for array in arrays if isinstance(array, np.ndarray)]))
+            copied = [array.copy(order="K") if function is np.exp else array for array in arrays]
+            calls.append((function, copied))
             return function(*arrays, **options)
 
         return call
@@ -60,7 +66,7 @@ def floor_step(calls_of_shards, *functions):
 
 def measure_floor(batch, turns, seconds):
     """Time of the step, of the floor and of its two parts, with ratios to the floor."""
-    calls = [recorded_calls(batch // SHARDS) for _ in range(SHARDS)]
+    calls = [recorded_calls(batch // shard_count(batch)) for _ in range(shard_count(batch))]
     step, check = ours.lenet(batch)
     check()
     steps = {
@@ -156,14 +162,14 @@ def plot(results, most=18):
     """The dearest operations, those of the floor in another color."""
     rows = results["profile"][:most]
     fig, (ax,) = figure(9, 0.27 * len(rows) + 1)
-    colors = ["C0" if row[0] in ("MatMul", "Sigmoid", "Exp") else "C7" for row in rows]
+    colors = ["C0" if row[0] in (*WITH_PRODUCTS, *WITH_EXP) else "C7" for row in rows]
     ax.barh(range(len(rows)), [row[-1] * 1e3 for row in rows], 0.7, color=colors)
     ax.set_yticks(range(len(rows)), [f"{row[0]}  {row[1]}  ({row[2]})" for row in rows], fontsize=7)
     ax.set(
         ylim=(len(rows) - 0.4, -0.6),
         xlabel=f"thread time in one step of batch {results['settings']['batch']}, all shards (ms)",
     )
-    ax.set_title("blue: products, and what holds the exp", fontsize=8, loc="right")
+    ax.set_title("blue: what holds the products and the exp", fontsize=8, loc="right")
     save_figure(fig, "floor")
 
 
@@ -175,7 +181,7 @@ def main():
     args = parser.parse_args()
 
     used = {"minitorch_cnn": versions()}
-    announce(f"LeNet, batch {args.batch}, {SHARDS} shards: the step and its floor", used)
+    announce(f"LeNet, batch {args.batch}, {shard_count(args.batch)} shards: the step and its floor", used)
     floor = measure_floor(args.batch, args.turns, args.seconds)
     rows, total = profile(args.batch, steps=max(args.turns, 10))
     settings = {"batch": args.batch, "turns": args.turns, "seconds per turn": args.seconds}

@@ -29,7 +29,7 @@ def lenet_step(group, batch, threads):
 
     def step():
         optimizer.zero_grad()
-        training.backward_in_shards(net, loss, x, y, group.shards)
+        training.backward_in_shards(net, loss, x, y, group.shards(n))
         group.average_gradients(net, len(x) / n, 0.0, 0.0, len(x))
         optimizer.step()
 
@@ -82,7 +82,7 @@ def report(seconds, images):
     print(*table(["", "ms per step", "images/s", "speed, as a multiple of the first (quartiles)"], rows), sep="\n")
     few, many = (np.median(seconds[name]) for name in (QUARTER, first))
     image = (many - few) / (images[first] - images[first] // 4)
-    shard = (many - images[first] * image) / shards.SHARDS
+    shard = (many - images[first] * image) / shards.shard_count(images[first])
     message = np.median(seconds[MESSAGE])
     print(f"\nOn one core {shard * 1e3:.2f} ms a shard, {image * 1e6:.0f} µs an image; {message * 1e3:.3f} ms a sum.")
 

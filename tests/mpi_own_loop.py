@@ -112,4 +112,4 @@ if __name__ == "__main__":
         layers_that_need_the_whole_batch_are_refused(group)
         the_cores_of_a_machine_are_shared(group)
         the_first_process_calls_and_all_get_the_result(group)
-        print(f"all is well on rank {group.rank} of {group.size}, shards {group.shards}")
+        print(f"all is well on rank {group.rank} of {group.size}, shards {group.shards(256)}")

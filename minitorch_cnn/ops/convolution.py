@@ -49,7 +49,7 @@ class ConvolveTransposed(Function):
         self.geometry, self.size = (stride, dilation, before, after, groups), size
 
     def forward(self, x, w):
-        stride, dilation, before, after, groups = self.geometry
+        groups = self.geometry[-1]
         filters = as_rows(w, groups).transpose(0, 1, 3, 2)  # (G, 1, KH·C/G·KW, O/G)
         columns = get_array_module(x).matmul(filters, as_products(x, groups))  # (G, OH, KH·C/G·KW, OW·N)
         return col2im(columns, x.shape, w.shape, self.size, *self.geometry)
@@ -68,9 +68,10 @@ class ConvolveWindows(Function):
     def forward(self, x, g):
         groups, (kh, kw) = self.geometry[-1], self.kernel_size
         o, c = g.shape[1], x.shape[1] // groups
-        columns = im2col(x, self.kernel_size, *self.geometry).transpose(0, 1, 3, 2)  # (G, OH, OW·N, KH·C/G·KW)
-        y = get_array_module(x).matmul(as_products(g, groups), columns).sum(axis=1)  # (G, O/G, KH·C/G·KW)
-        return y.reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
+        columns = im2col(x, self.kernel_size, *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
+        products = as_products(g, groups).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
+        y = get_array_module(x).matmul(columns, products).sum(axis=1)  # (G, KH·C/G·KW, O/G)
+        return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
 
     def backward(self, dy, _y, x, g):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(g, dy) if wants_grad(x) else None
@@ -87,9 +88,9 @@ def im2col(x, kernel_size, stride, dilation, before, after, groups):
     """
     down, across = zip(kernel_size, stride, dilation, strict=True)
     x = batch_innermost(_framed(x, before, after))
-    n, c, h, w = x.shape
     rows = sliding(x, 3, *across)  # (N, C, H, OW, KW)
-    rows = rows.reshape(n, groups, c // groups, h, *rows.shape[3:]).transpose(1, 3, 2, 5, 4, 0)
+    n, c, *rest = rows.shape
+    rows = rows.reshape(n, groups, c // groups, *rest).transpose(1, 3, 2, 5, 4, 0)
     rows = get_array_module(x).ascontiguousarray(rows)  # (G, H, C/G, KW, OW, N)
     windows = sliding(rows, 1, *down).transpose(0, 1, 6, 2, 3, 4, 5)  # (G, OH, KH, C/G, KW, OW, N)
     _, oh, kh, _, kw, ow, _ = windows.shape

@@ -61,7 +61,21 @@ class Sigmoid(Function):
         return xp.divide(1, y, out=y)
 
     def backward(self, dy, y, _x):
-        return (dy * (y * (1 - y)),)
+        return (SigmoidGradient()(dy, y),)
+
+
+class SigmoidGradient(Function):
+    """z = x y (1 - y);  dx = dz y (1 - y),  dy = dz x (1 - 2 y)."""
+
+    def forward(self, x, y):
+        z = 1 - y
+        z *= y
+        z *= x
+        return z
+
+    def backward(self, dz, _z, x, y):
+        dx = SigmoidGradient()(dz, y) if wants_grad(x) else None
+        return dx, dz * x * (1 - 2 * y) if wants_grad(y) else None
 
 
 class Tanh(Function):

@@ -152,10 +152,12 @@ def sliding(x, axis, kernel, stride=1, dilation=1):
 
 def overlaid(parts, axis, size, stride=1, dilation=1):
     """Arrays added up, the k-th with its elements at k · dilation, k · dilation + stride, ... along an axis."""
-    shape = list(parts[0].shape)
+    xp, shape = get_array_module(parts[0]), list(parts[0].shape)
     count, shape[axis] = shape[axis], size
-    y = get_array_module(parts[0]).zeros_like(parts[0], shape=tuple(shape))  # in the memory order of the parts
     is_disjoint = dilation * (len(parts) - 1) < stride
+    is_covered = is_disjoint and len(parts) * count == size
+    make = xp.empty_like if is_covered else xp.zeros_like
+    y = make(parts[0], shape=tuple(shape))  # in the memory order of the parts
     for k, part in enumerate(parts):
         places = _places(axis, k * dilation, stride, count)
         if is_disjoint:  # as in most pooling: nothing is there to add to

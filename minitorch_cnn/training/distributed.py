@@ -83,8 +83,6 @@ class Group:
     ----------
     rank, size : int
         Which process this is, from 0, and how many there are.
-    shards : int
-        Into how many a process cuts its part of a batch, for `backward_in_shards`.
     threads : int
         On how many threads it computes them: its share of the cores of its machine.
     """
@@ -96,7 +94,10 @@ class Group:
             self.rank, self.size = self.world.rank, self.world.size
             self.threads = self._share_of_cores(self.world.Split_type(mpi.COMM_TYPE_SHARED))
             shards.use_threads(self.threads)
-        self.shards = math.ceil(shards.SHARDS / self.size)
+
+    def shards(self, n):
+        """Return into how many shards a process cuts its part of a batch of `n` examples, for `backward_in_shards`."""
+        return math.ceil(shards.shard_count(n) / self.size)
 
     def start(self, net):
         """Give every process the weights, and the state of the random numbers, that the first one has.

@@ -100,7 +100,7 @@ def train(
                 timer.start()
                 optimizer.zero_grad()
                 x, y = x.to(device), y.to(device)
-                l, y_hat = backward_in_shards(net, loss, x, y, group.shards)  # y_hat: (N, classes)
+                l, y_hat = backward_in_shards(net, loss, x, y, group.shards(n))  # y_hat: (N, classes)
                 numbers = l * len(x), count_correct(y_hat, y), len(x)
                 metric.add(*group.average_gradients(net, len(x) / n, *numbers))
                 optimizer.step()
@@ -174,9 +174,9 @@ def evaluate(net, data_iter, device=None, group=None):
     loss = nn.CrossEntropyLoss(reduction="sum")
     total_loss, outcomes = Accumulator(1), []
     with _evaluating(net.to(device)), no_grad():
-        for x, y, _ in group.parts(data_iter):
+        for x, y, n in group.parts(data_iter):
             x, y = x.to(device), y.to(device).long()
-            y_hat = forward_in_shards(net, x, group.shards)  # (N, classes)
+            y_hat = forward_in_shards(net, x, group.shards(n))  # (N, classes)
             total_loss.add(loss(y_hat, y))
             outcomes.append(y * y_hat.shape[1] + y_hat.argmax(dim=1))  # (N,)
     if not outcomes:

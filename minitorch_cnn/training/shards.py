@@ -1,8 +1,9 @@
 """A training step on all cores: the batch in shards, each with a forward and a backward on a thread of its own.
 
 NumPy lets go of Python's interpreter lock while it multiplies, adds and copies, so threads really run side by side.
-The number of shards is fixed, and their gradients are summed in a fixed order: the result does not depend on the
-number of threads, to the last bit. It also bounds the memory of the column matrices, of which a shard has its own.
+The number of shards follows from the batch alone, and their gradients are summed in a fixed order: the result does not
+depend on the number of threads, to the last bit. It also bounds the memory of the column matrices, of which a shard has
+its own. Shards should be few, since Python takes its time for each of them, on whatever thread, under one lock.
 """
 
 import functools
@@ -12,11 +13,28 @@ import threading
 from minitorch_cnn import autograd, nn
 from minitorch_cnn.backend import keep_freed_memory
 from minitorch_cnn.ops import cat
+from minitorch_cnn.tensor import Tensor
 
-SHARDS = 4
+LARGEST_SHARD = 128  # examples
 
 
-def backward_in_shards(net, loss, x, y, shards=SHARDS):
+def shard_count(batch):
+    """Into how many shards to cut a batch: two, and twice as many for as long as one is larger than `LARGEST_SHARD`.
+
+    A power of two, so that two processes cut their halves of a batch into the shards of the whole.
+
+    Examples
+    --------
+    >>> [shard_count(n) for n in (32, 256, 257, 1024)]
+    [2, 2, 4, 8]
+    """
+    count = 2
+    while batch > count * LARGEST_SHARD:
+        count *= 2
+    return count
+
+
+def backward_in_shards(net, loss, x, y, shards=None):
     """``y_hat = net(x); l = loss(y_hat, y); l.backward()``, on all cores.
 
     Gradients are those of the whole batch up to rounding. The batch stays whole on a GPU, with a module that is not
@@ -31,8 +49,8 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
         Maps outputs and targets to a number, such as `nn.CrossEntropyLoss()`.
     x, y : Tensor
         A batch, of shapes (N, ...) and (N, ...). One of no examples has the loss 0 and no gradients.
-    shards : int
-        Into how many parts to split the batch.
+    shards : int, optional
+        Into how many parts to split the batch, by default `shard_count`.
 
     Returns
     -------
@@ -75,12 +93,12 @@ def backward_in_shards(net, loss, x, y, shards=SHARDS):
     for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
         parts = [part for part in parts if part is not None]
         if parts:
-            total = _sum(parts) if len(parts) > 1 else parts[0].clone()
+            total = Tensor(_sum([part.array for part in parts]) if len(parts) > 1 else parts[0].array.copy())
             parameter.grad = total if parameter.grad is None else parameter.grad.add_(total)
     return _sum(losses), cat(outputs)
 
 
-def forward_in_shards(net, x, shards=SHARDS):
+def forward_in_shards(net, x, shards=None):
     """``net(x)`` without recording, on all cores.
 
     Parameters
@@ -88,8 +106,8 @@ def forward_in_shards(net, x, shards=SHARDS):
     net : Module
     x : Tensor
         A batch, of shape (N, ...).
-    shards : int
-        Into how many parts to split the batch.
+    shards : int, optional
+        Into how many parts to split the batch, by default `shard_count`.
 
     Returns
     -------
@@ -100,7 +118,7 @@ def forward_in_shards(net, x, shards=SHARDS):
         return cat(map_shards(net, x, shards=shards)) if _can_be_split(net, None, x) else net(x)
 
 
-def map_shards(function, *tensors, shards=SHARDS):
+def map_shards(function, *tensors, shards=None):
     """Call a function on each shard of a batch, each on a thread, with BLAS at one thread inside.
 
     Within a shard it calls the function on the thread that is there.
@@ -111,7 +129,8 @@ def map_shards(function, *tensors, shards=SHARDS):
         Called with one shard of each tensor.
     *tensors : Tensor
         Batches of one length.
-    shards : int
+    shards : int, optional
+        Into how many parts to split them, by default `shard_count`.
 
     Returns
     -------
@@ -127,7 +146,7 @@ def map_shards(function, *tensors, shards=SHARDS):
     batch = lengths[0]
     if set(lengths) != {batch}:
         raise ValueError(f"the tensors of a batch need one length, got {' and '.join(map(str, lengths))}")
-    shards = max(1, min(shards, batch))
+    shards = max(1, min(shards or shard_count(batch), batch))
     bounds = [batch * i // shards for i in range(shards + 1)]
     recording = autograd.is_grad_enabled()
 

@@ -103,7 +103,7 @@ def test_three_processes_and_a_batch_of_two(train, train_alone, tmp_path):
 
 def test_a_loop_of_ones_own(start):
     out, err = start(2, "mpi_own_loop.py").communicate(timeout=60)
-    assert (out, err) == ("all is well on rank 0 of 2, shards 2\n", "")
+    assert (out, err) == ("all is well on rank 0 of 2, shards 1\n", "")
 
 
 # --- failures --------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_without_mpiexec_nothing_of_mpi_is_imported(launched, monkeypatch):
     for size in ("1", None):
         monkeypatch.setenv("PMI_SIZE", size) if size else monkeypatch.delenv("PMI_SIZE")
         with training.join() as group:
-            assert (group.rank, group.size, group.shards) == (0, 1, training.shards.SHARDS)
+            assert (group.rank, group.size, group.shards(600)) == (0, 1, training.shards.shard_count(600))
             assert group.once(len, "abc") == group.sum(3) == 3
 
 
@@ -211,16 +211,16 @@ def test_parts_cover_each_batch_once(size):
             assert max(len(x) for x, _, _ in of_one_batch) - min(len(x) for x, _, _ in of_one_batch) <= 1
 
 
-@pytest.mark.parametrize("n", range(4, 40))
+@pytest.mark.parametrize("n", [*range(4, 40), 255, 256, 257, 300, 513, 1000])
 def test_two_processes_cut_the_shards_of_one(n):
-    """Their halves of a batch, cut in two, are its quarters."""
+    def shards(group, x):
+        return [part.tolist() for part in training.map_shards(lambda part: part, x, shards=group.shards(n))]
 
-    def shards(x, count):
-        return [part.tolist() for part in training.map_shards(lambda part: part, x, shards=count)]
-
+    one, two = training.Group(), training.Group()
+    two.size = 2
     whole = mt.arange(n)
     halves = [x for rank in (0, 1) for x, _ in Parts([(whole,)], rank, 2)]
-    assert [shard for half in halves for shard in shards(half, 2)] == shards(whole, 4)
+    assert [shard for half in halves for shard in shards(two, half)] == shards(one, whole)
 
 
 def test_a_class_with_a_forward_of_its_own_has_to_say_that_it_is_shardable():

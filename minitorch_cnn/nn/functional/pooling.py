@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
+from minitorch_cnn.nn.functional.geometry import batch_innermost, check_fit, images, pair, span
 from minitorch_cnn.nn.functional.padding import framed
-from minitorch_cnn.ops import BatchInnermost, SumWindows, Windows, div, maximum, pick
+from minitorch_cnn.ops import SumWindows, Windows, div, maximum, pick
 from minitorch_cnn.tensor import Tensor
 
 
@@ -189,7 +189,7 @@ def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
 
 def _framed(x, axes, value):
     """The images, laid out for windows and padded."""
-    return framed(BatchInnermost()(x), [a.padding for a in axes], [a.padding_after for a in axes], value)
+    return framed(batch_innermost(x), [a.padding for a in axes], [a.padding_after for a in axes], value)
 
 
 def _divisors(axes, x, count_include_pad):
