@@ -5,6 +5,7 @@ libraries really differ, there is a function with a name of its own here.
 """
 
 import ctypes
+import functools
 import importlib
 import sys
 
@@ -192,6 +193,7 @@ def synchronize():
         cupy().cuda.Stream.null.synchronize()
 
 
+@functools.cache
 def keep_freed_memory():
     """Ask the C library to keep the memory that large arrays leave, for those that follow.
 

@@ -4,7 +4,7 @@ import threading
 
 from minitorch_cnn.autograd.function import Function, source
 from minitorch_cnn.autograd.mode import set_grad_enabled
-from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend import get_array_module, keep_freed_memory
 from minitorch_cnn.tensor import Tensor
 
 _accumulating = threading.Lock()  # threads may share leaves
@@ -75,6 +75,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
 
 def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     """The gradients with respect to the wanted nodes and leaves, or to all leaves, of the graph behind `outputs`."""
+    keep_freed_memory()  # who goes back once will train
     pending = {}  # node or leaf -> the sum of the gradients that have reached it
     for output, gradient in zip(outputs, gradients, strict=True):
         _gather(pending, source(output), _initial_gradient(output, gradient))

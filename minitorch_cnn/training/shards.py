@@ -8,6 +8,7 @@ its own. Shards should be few, since Python takes its time for each of them, on 
 
 import functools
 import os
+import queue
 import threading
 
 from minitorch_cnn import autograd, nn
@@ -211,22 +212,36 @@ class _Pool:
         if getattr(self.here, "in_shard", False):
             return [function(i) for i in range(count)]
 
-        def call(i):
+        results, waiting = [None] * count, queue.SimpleQueue()
+
+        def work():
             self.here.in_shard = True
             try:
-                return function(i)
+                for i in iter(waiting.get, None):
+                    results[i] = function(i)
             finally:
                 self.here.in_shard = False
 
         with self.lock, _blas().limit(limits=1, user_api="blas"):
-            return list(self._started().map(call, range(count)))
+            threads = min(count, self.threads or len(available_cores()))
+            for i in (*range(count), *[None] * threads):  # a None for each thread to stop at
+                waiting.put(i)
+            others = [self._started().submit(work) for _ in range(threads - 1)]
+            try:
+                work()
+            finally:
+                done = [other.exception() for other in others]  # waits for them
+        for error in filter(None, done):
+            raise error
+        return results
 
     def _started(self):
         from concurrent.futures import ThreadPoolExecutor
 
         if self.executor is None:
             keep_freed_memory()
-            self.executor = ThreadPoolExecutor(self.threads or len(available_cores()), thread_name_prefix="shard")
+            others = (self.threads or len(available_cores())) - 1  # the calling thread takes part
+            self.executor = ThreadPoolExecutor(others, thread_name_prefix="shard")
         return self.executor
 
 
