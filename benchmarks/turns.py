@@ -17,6 +17,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}  # this source is measured, wherever it is installed
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # an import is that of a program that has run before
 
 
 class Worker:

@@ -51,4 +51,4 @@ def layer(library, kind, args, shape, batch, options=None, shards=False):
 def batch_innermost(array):
     if array.ndim != 4:
         return array
-    return np.ascontiguousarray(array.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+    return np.ascontiguousarray(array.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)

@@ -11,7 +11,8 @@ the output, the matrix of its windows is a view of what is there already.
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.ops.windows import batch_innermost, fold, sliding, window_count
+from minitorch_cnn.ops.linalg import product
+from minitorch_cnn.ops.windows import batch_innermost, overlaid, sliding, window_count
 
 
 class Convolve(Function):
@@ -30,7 +31,7 @@ class Convolve(Function):
     def forward(self, x, w, b=None):
         stride, dilation, before, after, groups = self.geometry
         columns = im2col(x, w.shape[2:], *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
-        y = get_array_module(x).matmul(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
+        y = product(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
         if b is not None:
             y += b.reshape(y.shape[0], 1, y.shape[2], 1)
         ow = window_count(x.shape[3] + before[1] + after[1], w.shape[3], stride[1], dilation[1])
@@ -51,7 +52,7 @@ class ConvolveTransposed(Function):
     def forward(self, x, w):
         groups = self.geometry[-1]
         filters = as_rows(w, groups).transpose(0, 1, 3, 2)  # (G, 1, KH·C/G·KW, O/G)
-        columns = get_array_module(x).matmul(filters, as_products(x, groups))  # (G, OH, KH·C/G·KW, OW·N)
+        columns = product(filters, as_products(x, groups))  # (G, OH, KH·C/G·KW, OW·N)
         return col2im(columns, x.shape, w.shape, self.size, *self.geometry)
 
     def backward(self, dy, _y, x, w):
@@ -70,7 +71,7 @@ class ConvolveWindows(Function):
         o, c = g.shape[1], x.shape[1] // groups
         columns = im2col(x, self.kernel_size, *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
         products = as_products(g, groups).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
-        y = get_array_module(x).matmul(columns, products).sum(axis=1)  # (G, KH·C/G·KW, O/G)
+        y = product(columns, products).sum(axis=1)  # (G, KH·C/G·KW, O/G)
         return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
 
     def backward(self, dy, _y, x, g):
@@ -99,12 +100,13 @@ def im2col(x, kernel_size, stride, dilation, before, after, groups):
 
 def col2im(columns, x_shape, w_shape, size, stride, dilation, before, after, groups):
     """The transpose of `im2col`: the columns of (N, O, OH, OW) places added up, (N, C, H, W)."""
-    (n, _, oh, ow), (_, c, kh, kw) = x_shape, w_shape  # c is C/G
+    (n, _, oh, ow), (_, c, kh, kw), (h, w), (top, left) = x_shape, w_shape, size, before  # c is C/G
     windows = columns.reshape(groups, oh, kh, c, kw, ow, n)
-    windows = windows.transpose(6, 0, 3, 1, 5, 2, 4).reshape(n, groups * c, oh, ow, kh, kw)
-    (top, left), (h, w) = before, size
-    framed = h + top + after[0], w + left + after[1]
-    return fold(windows, (kh, kw), stride, dilation, framed)[:, :, top : top + h, left : left + w]
+    down, across = zip((h + top + after[0], w + left + after[1]), stride, dilation, strict=True)
+    rows = overlaid([windows[:, :, k] for k in range(kh)], 1, *down)  # (G, H, C/G, KW, OW, N)
+    x = overlaid([rows[:, :, :, k] for k in range(kw)], 3, *across)  # (G, H, C/G, W, N)
+    x = x[:, top : top + h, :, left : left + w].transpose(1, 0, 2, 3, 4)
+    return x.reshape(h, groups * c, w, n).transpose(3, 1, 0, 2)
 
 
 def as_rows(w, groups):

@@ -41,6 +41,8 @@ def product(a, b):
     So the batch stays innermost through the layers that follow a convolution, and in the gradients on the way back.
     """
     xp = get_array_module(a)
+    if a.shape[-1] == 1:  # no sum to take, which BLAS would set up all the same
+        return a * b
     if a.ndim == b.ndim == 2 and a.strides[0] < a.strides[1]:
         return xp.matmul(b.T, a.T).T
     return xp.matmul(a, b)
