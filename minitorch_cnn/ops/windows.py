@@ -76,6 +76,7 @@ class SpreadWindows(Function):
         self.geometry, self.size = (kernel_size, stride), size
 
     def forward(self, x):
+        x = batch_innermost(x)  # the larger result, too
         for axis, size, kernel, stride in zip((2, 3), self.size, *self.geometry, strict=True):
             x = overlaid([x] * kernel, axis, size, stride)
         return x  # (N, C, H, W)
