@@ -193,6 +193,11 @@ def synchronize():
         cupy().cuda.Stream.null.synchronize()
 
 
+def is_recording():
+    """Whether what this thread gives the GPU to do is being recorded, or warmed up to be recorded, as a CUDA graph."""
+    return False
+
+
 @functools.cache
 def keep_freed_memory():
     """Ask the C library to keep the memory that large arrays leave, for those that follow.

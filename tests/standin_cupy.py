@@ -8,6 +8,7 @@ What it keeps of CuPy:
 * Only the names and keywords of the real library exist (``cupy_names.txt``): no ``errstate``, no ``exp(x, where=)``.
 * What an elementwise operation returns lies in memory in C order, whatever the order of its arguments.
 * Division by zero and overflow warn of nothing.
+* ``RawModule`` runs the source of kernels itself, thread by thread (``cuda_on_cpu.py``).
 
 It counts the copies in ``transfers``, so that a test can say "this loop reads nothing back". It is stricter than CuPy
 in one point: NumPy's functions refuse its arrays, where CuPy answers some of them through ``__array_function__``.
@@ -17,6 +18,7 @@ import functools
 import operator
 import types
 
+import cuda_on_cpu
 import cupy_names
 import numpy as np
 
@@ -105,6 +107,10 @@ class ndarray:
     @property
     def device(self):
         return cuda.Device(0)
+
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self._host.ctypes.data)
 
     @property
     def T(self):
@@ -327,6 +333,37 @@ def put_along_axis(arr, indices, values, axis):
     host = _require_device(arr)._host
     length = host.size if axis is None else host.shape[axis]
     np.put_along_axis(host, _require_device(indices)._host % max(length, 1), _unwrap(values), axis)
+
+
+# Kernels from source.
+
+
+class RawModule:
+    """CUDA C, compiled for the CPU."""
+
+    def __init__(self, code=None, *, options=()):
+        self._module = cuda_on_cpu.Module(code, options)
+
+    def get_function(self, name):
+        return RawKernel(self._module.get_function(name))
+
+
+class RawKernel:
+    """A kernel; an array among its arguments is passed as a pointer, a NumPy scalar or structure by value."""
+
+    def __init__(self, kernel):
+        self._kernel = kernel
+
+    def __call__(self, grid, block, args, *, shared_mem=0):
+        prepared = self._kernel.prepare([_Pointer(a) if isinstance(a, ndarray) else a for a in args])
+        self._kernel.run(grid, block, prepared)
+
+
+class _Pointer:
+    """The address of an array, and the type of what lies there."""
+
+    def __init__(self, array):
+        self.data_ptr, self.dtype = array.data.ptr, array.dtype
 
 
 # Questions about shapes and memory, answered by the host without a copy.

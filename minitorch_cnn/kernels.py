@@ -1,0 +1,307 @@
+"""Functions of arrays that have a kernel of their own on a GPU (kernels.cu), with the plain version next to it.
+
+An operation calls the function; only here is it decided which of the two computes. On a CPU, and for types that the
+kernels are not compiled for, it is the plain version.
+"""
+
+import functools
+import math
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_cnn.backend import CUDA, device_of, get_array_module, is_recording
+
+THREADS = 256  # of a block, where a thread computes one element
+
+
+# --- sigmoid ---------------------------------------------------------------------------------------------
+
+
+def sigmoid(x):
+    """``1 / (1 + exp(-x))``, in the memory order of x."""
+    if _has_kernel(x):
+        x = _dense(x)
+        y = get_array_module(x).empty_like(x)
+        _launch("sigmoid", y, _blocks(x.size), THREADS, x, y, np.int32(x.size))
+        return y
+    xp = get_array_module(x)
+    y = xp.negative(x, out=xp.empty_like(x))
+    xp.exp(y, out=y)  # where this overflows, the quotient is 0, and so it should be
+    y += 1
+    return xp.divide(1, y, out=y)
+
+
+def sigmoid_gradient(dy, y):
+    """``dy y (1 - y)``, for y = sigmoid(x)."""
+    if _has_kernel(y, dy):
+        y = _dense(y)
+        dy, dx = _laid_out_as(y, dy), get_array_module(y).empty_like(y)
+        _launch("sigmoid_gradient", dx, _blocks(y.size), THREADS, dy, y, dx, np.int32(y.size))
+        return dx
+    return dy * (y * (1 - y))
+
+
+# --- the windows of images -------------------------------------------------------------------------------
+
+_WINDOWS = np.dtype("i4," * 14 + "i4")  # n, c, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, groups
+
+
+def im2col(x, kernel, stride, dilation, before, after, groups):
+    """The windows of images on a GPU as the columns of one matrix for each row of windows, in one launch.
+
+    Parameters
+    ----------
+    x : array
+        Images (N, C, H, W), laid out in memory in any way.
+    kernel, stride, dilation : pairs of int
+    before, after : pairs of int
+        How many rows and columns of zeros to put around the images.
+    groups : int
+        Of channels.
+
+    Returns
+    -------
+    array
+        (G, OH, KH·(C/G)·KW, OW·N), with rows in the order (kh, c, kw) and columns in the order (ow, n).
+    """
+    n, c, h, w = x.shape
+    oh, ow = _window_counts((h, w), kernel, stride, dilation, before, after)
+    shape = groups, oh, kernel[0] * (c // groups) * kernel[1], ow * n
+    size = _counted("im2col", math.prod(shape))
+    columns = get_array_module(x).empty(shape, x.dtype)
+    to = np.array([tuple(s // x.itemsize for s in x.strides)], "i8,i8,i8,i8")
+    geometry = _geometry(x.shape, (oh, ow), kernel, stride, dilation, before, groups)
+    _launch("im2col", columns, _blocks(size), THREADS, x, to, columns, geometry, size)
+    return columns
+
+
+def col2im(columns, shape, kernel, stride, dilation, before, after, groups):
+    """Every window of `im2col` added up at the place it came from, on a GPU, in one launch: its transpose.
+
+    Returns
+    -------
+    array
+        Images of the given shape (N, C, H, W), in memory (H, C, W, N).
+    """
+    n, c, h, w = shape
+    counts = _window_counts((h, w), kernel, stride, dilation, before, after)
+    _counted("col2im", columns.size)
+    size = _counted("col2im", math.prod(shape))
+    xp = get_array_module(columns)
+    columns, x = xp.ascontiguousarray(columns), xp.empty((h, c, w, n), columns.dtype)
+    geometry = _geometry(shape, counts, kernel, stride, dilation, before, groups)
+    _launch("col2im", x, _blocks(size), THREADS, columns, x, geometry, size)
+    return x.transpose(3, 1, 0, 2)  # (N, C, H, W)
+
+
+def _window_counts(size, *geometry):
+    """How many windows lie along height and along width."""
+    axes = zip(size, *geometry, strict=True)
+    return [(s + before + after - d * (k - 1) - 1) // step + 1 for s, k, step, d, before, after in axes]
+
+
+def _geometry(shape, counts, kernel, stride, dilation, before, groups):
+    return np.array([(*shape, *counts, *kernel, *stride, *dilation, *before, groups)], _WINDOWS)
+
+
+# --- cross-entropy ---------------------------------------------------------------------------------------
+
+_LOGITS = np.dtype([("x", "u8"), ("to_row", "i8"), ("to_class", "i8"), ("rows", "i4"), ("classes", "i4")], align=True)
+
+
+def cross_entropy(x, labels, ignore_index):
+    """The loss ``log Σ exp x - x[label]`` of each row, 0 for a label to ignore; their sum, number and mean.
+
+    A label that is no class has the loss NaN, where it is not an IndexError.
+
+    Parameters
+    ----------
+    x : array
+        (N, C).
+    labels : array
+        (N,), of int64.
+    ignore_index : int
+
+    Returns
+    -------
+    losses : array
+        (N,).
+    totals : three numbers, as arrays
+        The sum of the losses, how many rows count, and the mean.
+    """
+    xp = get_array_module(x)
+    if _has_kernel(x):
+        losses, totals = xp.empty(len(x), x.dtype), xp.empty(3, x.dtype)
+        _launch("cross_entropy", x, 1, THREADS, _logits(x), labels, np.int64(ignore_index), losses, totals)
+        return losses, totals
+    shifted = x - x.max(axis=1, keepdims=True)  # (N, C)
+    counts = labels != ignore_index
+    index = xp.where(counts, labels, 0)[:, None]  # (N, 1)
+    losses = xp.log(xp.exp(shifted).sum(axis=1)) - xp.take_along_axis(shifted, index, 1)[:, 0]
+    losses = xp.where(counts, losses, x.dtype.type(0))
+    total, count = losses.sum(), counts.sum(dtype=x.dtype)
+    return losses, (total, count, total / count)
+
+
+def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
+    """``dy (softmax x - 1 at the label)``, for `dy` one number or one for each row; 0 for a label to ignore.
+
+    Parameters
+    ----------
+    x, labels, ignore_index
+        As in `cross_entropy`.
+    dy : array
+        () or (N,).
+    totals
+        What `cross_entropy` returned.
+    is_mean : bool
+        Whether `dy` is the gradient with respect to the mean: each row has its part of it.
+    """
+    xp = get_array_module(x)
+    if _has_kernel(x, dy):
+        dx = xp.empty(x.shape, x.dtype)
+        to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)
+        args = _logits(x), labels, np.int64(ignore_index), dy, to_dy, totals, np.int32(is_mean), dx
+        _launch("cross_entropy_gradient", x, _blocks(len(x)), THREADS, *args)
+        return dx
+    dx = xp.exp(x - x.max(axis=1, keepdims=True))  # (N, C)
+    dx /= dx.sum(axis=1, keepdims=True)
+    counts = labels != ignore_index
+    classes = xp.arange(x.shape[1])
+    dx -= classes == labels[:, None]
+    scale = dy / totals[1] if is_mean else dy
+    return xp.where(counts[:, None], dx * scale.reshape(-1, 1), x.dtype.type(0))
+
+
+def _logits(x):
+    to_row, to_class = (stride // x.itemsize for stride in x.strides)
+    _counted("cross_entropy", x.size)
+    return np.array([(x.data.ptr, to_row, to_class, *x.shape)], _LOGITS)
+
+
+# --- stochastic gradient descent -------------------------------------------------------------------------
+
+_TENSORS = 32  # how many the kernel takes
+_PARAMETERS = np.dtype(
+    [(name, kind, _TENSORS) for name, kind in (("w", "u8"), ("g", "u8"), ("v", "u8"), ("size", "i4"))], align=True
+)
+
+
+def sgd(parameters, gradients, velocities, settings):
+    """One step of stochastic gradient descent for many tensors on a GPU, in place, in one launch for 32 of them.
+
+    Parameters
+    ----------
+    parameters, gradients, velocities : lists of arrays
+        All of one type. Without momentum, the velocities are not touched, and may be the parameters.
+    settings : array
+        Six numbers: lr, momentum, 1 - dampening, weight_decay, and 1 or 0 for nesterov and maximize.
+    """
+    for i in range(0, len(parameters), _TENSORS):
+        some = [arrays[i : i + _TENSORS] for arrays in (parameters, gradients, velocities)]
+        table = np.zeros(1, _PARAMETERS)
+        table["size"][0, : len(some[0])] = [_counted("sgd", array.size) for array in some[0]]
+        for name, arrays in zip("wgv", some):
+            table[name][0, : len(arrays)] = [array.data.ptr for array in arrays]
+        grid = (*_blocks(table["size"].max()), len(some[0]))
+        _launch("sgd", settings, grid, THREADS, table, settings)
+
+
+# --- the matrix product ----------------------------------------------------------------------------------
+
+_ROWS, _COLUMNS, _DEPTH = 16, 64, 16  # the tile of the kernel
+_MATRIX = np.dtype([("batch", "i8"), ("row", "i8"), ("column", "i8")])
+
+
+def matmul(a, b):
+    """The product of matrices (..., M, K) and (..., K, N).
+
+    It is that of the array library, which on a GPU is cuBLAS. Only while a CUDA graph is recorded, where CuPy refuses
+    to call cuBLAS, it is a kernel of our own.
+    """
+    if is_recording() and _has_kernel(a, b):
+        return _matmul(a, b)
+    return get_array_module(a).matmul(a, b)
+
+
+def _matmul(a, b):
+    xp = get_array_module(a)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    if len(batch) > 1:
+        a, b = (xp.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, *x.shape[-2:]) for x in (a, b))
+    count = math.prod(batch)
+    tiles = -(-m // _ROWS) * -(-n // _COLUMNS) * count
+    # A long sum of a small product is cut into parts: else most of the GPU would have nothing to do. The cut depends on
+    # the shapes alone, so that the result is the same on every GPU.
+    splits = max(1, min(256 // max(tiles, 1), k // (16 * _DEPTH)))
+    depth = -(-k // splits)
+    y = xp.empty((splits, *batch, m, n), a.dtype)
+    grid = -(-n // _COLUMNS), -(-m // _ROWS), splits * count
+    if y.size:
+        sizes = (np.int32(_counted("matmul", size)) for size in (count, m, k, n, depth))
+        _launch("matmul", y, grid, (16, 16), a, _matrix_strides(a), b, _matrix_strides(b), y, *sizes)
+    return y[0] if splits == 1 else y.sum(axis=0)
+
+
+def _matrix_strides(x):
+    steps = [0 if size == 1 else stride // x.itemsize for size, stride in zip(x.shape, x.strides)]
+    return np.array([((0, *steps) if x.ndim == 2 else tuple(steps))], _MATRIX)
+
+
+# --- how to launch ---------------------------------------------------------------------------------------
+
+
+def _has_kernel(*arrays):
+    """Whether arrays are on a GPU, and all of one type that the kernels are compiled for."""
+    types = {x.dtype.name for x in arrays}
+    return device_of(arrays[0]) == CUDA and types in ({"float32"}, {"float64"})
+
+
+def _launch(name, like, grid, block, *args):
+    """Start a kernel, compiled for the type of the array `like`, on blocks of threads."""
+    grid, block = (tuple(np.atleast_1d(size).tolist()) for size in (grid, block))
+    _kernel(get_array_module(like), name, like.dtype.name)(grid, block, args)
+
+
+@functools.cache
+def _kernel(xp, name, dtype):
+    return _compiled(xp, {"float32": "float", "float64": "double"}[dtype]).get_function(name)
+
+
+@functools.cache
+def _compiled(xp, real):
+    source = Path(__file__).with_name("kernels.cu").read_text(encoding="utf-8")
+    return xp.RawModule(code=source, options=("-std=c++14", f"-DREAL={real}"))
+
+
+def _blocks(size):
+    return (max(1, -(-int(size) // THREADS)),)
+
+
+def _counted(name, size):
+    """A number of elements as the kernels count: in 32 bits."""
+    if size > 2**31 - 2 * THREADS:
+        raise ValueError(f"{name}: {size} elements are more than one launch can count; use smaller batches")
+    return np.int32(size)
+
+
+def _dense(x):
+    """An array whose elements fill a piece of memory without gaps: itself if it is so, in whatever order, or a copy."""
+    expected = x.itemsize
+    for stride, size in sorted(zip(x.strides, x.shape)):
+        if size > 1:
+            if stride != expected:
+                return get_array_module(x).ascontiguousarray(x)
+            expected *= size
+    return x
+
+
+def _laid_out_as(like, x):
+    """An array in the same memory order as a dense one: itself if it is so, or a copy."""
+    if x.strides == like.strides and x.shape == like.shape:
+        return x
+    y = get_array_module(like).empty_like(like)
+    y[...] = x
+    return y
