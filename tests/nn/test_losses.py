@@ -1,5 +1,6 @@
 """Losses against PyTorch's: values, gradients, and what they refuse."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -8,6 +9,7 @@ from helpers import assert_same_as_torch, needs_torch, to_numpy, torch
 
 import minitorch_cnn as mt
 from minitorch_cnn import nn
+from minitorch_cnn.backend import deferred_checks
 
 rng = np.random.default_rng(2)
 F = nn.functional
@@ -150,6 +152,65 @@ def test_a_step_reads_the_labels_once_and_nothing_else(standin):
     F.cross_entropy(x, t).backward()
     assert standin.transfers.to_host == 1
     assert standin.transfers.to_device == 0
+
+
+SETTINGS_ON_THE_WAY = [{}, {"weight": WEIGHT}, {"label_smoothing": 0.1}, {"reduction": "sum"}, {"reduction": "none"}]
+
+
+@pytest.mark.parametrize("settings", SETTINGS_ON_THE_WAY, ids=str)
+@pytest.mark.parametrize("shape", [(6, 4), (3, 4, 2)], ids=str)
+def test_with_deferred_checks_nothing_is_read_and_nothing_else_changes(settings, shape, standin):
+    settings = {key: mt.tensor(v, device="cuda") if key == "weight" else v for key, v in settings.items()}
+    x = mt.tensor(logits(shape), device="cuda", requires_grad=True)
+    t = labels(shape)
+    t.flat[1::3] = -100
+    t = mt.tensor(t, device="cuda")
+    results = []
+    for checks in (contextlib.nullcontext, deferred_checks):
+        with checks():
+            standin.transfers.reset()
+            loss = F.cross_entropy(x, t, **settings)
+            loss.sum().backward()
+            assert standin.transfers.to_host == (0 if checks is deferred_checks else 1)
+        results.append((loss.tolist(), x.grad.tolist()))
+        x.grad = None
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("settings", SETTINGS_ON_THE_WAY, ids=str)
+@pytest.mark.parametrize("bad", [-1, 4])
+def test_with_deferred_checks_the_loss_of_a_wrong_label_is_nan(settings, bad, standin):
+    settings = {key: mt.tensor(v, device="cuda") if key == "weight" else v for key, v in settings.items()}
+    x, t = mt.tensor(logits((3, 4)), device="cuda"), mt.tensor([0, bad, -100], device="cuda")
+    with deferred_checks():
+        loss = F.cross_entropy(x, t, **settings).tolist()
+    assert np.isnan(loss).tolist() == ([False, True, False] if settings.get("reduction") == "none" else True)
+    with pytest.raises(IndexError, match=f"Target {bad} is out of bounds, at index \\[1\\]"):
+        F.cross_entropy(x, t, **settings)
+
+
+def test_on_the_cpu_no_check_is_deferred():
+    with deferred_checks(), pytest.raises(IndexError, match="Target 4 is out of bounds"):
+        F.cross_entropy(mt.zeros(1, 4), mt.tensor([4]))
+
+
+def test_a_plain_loss_is_one_operation():
+    x = mt.tensor(logits((3, 4)), requires_grad=True)
+    loss = F.cross_entropy(x, mt.tensor([0, 1, 2]))
+    assert loss.grad_fn.name == "CrossEntropy" and loss.grad_fn.edges[0] is x
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_third_derivatives_and_ignored_labels(reduction):
+    target = mt.tensor([0, 9, 3])
+    x = mt.tensor(logits((3, 4)), requires_grad=True)
+
+    def gradient(x):
+        loss = F.cross_entropy(x, target, ignore_index=9, reduction=reduction)
+        return mt.autograd.grad((loss * loss).sum(), x, create_graph=True)
+
+    assert mt.gradcheck(gradient, [x])
+    assert mt.gradgradcheck(gradient, [x])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 
 from minitorch_cnn import ops
-from minitorch_cnn.backend import to_numpy
-from minitorch_cnn.creation import tensor
+from minitorch_cnn.backend import checks_are_deferred, to_numpy
+from minitorch_cnn.dtypes import int64
+from minitorch_cnn.ops.cross_entropy import CrossEntropy
 from minitorch_cnn.tensor import Tensor
 
 
@@ -39,7 +40,8 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     TypeError
         If one of them is not a tensor.
     IndexError
-        If a label is neither from 0 to C - 1 nor `ignore_index`.
+        If a label is neither from 0 to C - 1 nor `ignore_index`. On a GPU, this takes a read of the labels; within
+        `backend.deferred_checks`, as in the training loop, the loss is NaN instead.
     ValueError
         If the batches differ in size, or `reduction` is unknown.
     RuntimeError
@@ -54,6 +56,10 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     _check("cross_entropy", input, target, weight, reduction)
+    is_plain = input.ndim == 2 and input.shape[1] and input.is_floating_point() and target.dtype.kind in "iu"
+    if is_plain and weight is None and not label_smoothing:
+        _check_labels(input, target, ignore_index)
+        return CrossEntropy(ignore_index, reduction)(input, target.to(int64))
     log_p = ops.log_softmax(input, _class_dim(input))
     if target.is_floating_point() and target.shape == input.shape:
         if ignore_index >= 0:
@@ -108,11 +114,10 @@ def mse_loss(input, target, *, reduction="mean"):
 def _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing):
     """The loss of labels: minus the log-probability of each, times the weight of its class."""
     dim = _class_dim(log_p)
-    counted = _read_labels(log_p, target, ignore_index)  # on the host
-    index, mask = target.unsqueeze(dim), None  # (N, 1, …)
-    if not counted.all():
-        mask = tensor(counted, device=target.device).unsqueeze(dim)  # (N, 1, …)
-        index = ops.where(mask, index, 0)
+    _check_labels(log_p, target, ignore_index)
+    target = target.unsqueeze(dim)  # (N, 1, …)
+    mask = target != ignore_index
+    index = ops.where(mask, target, 0)
     if weight is not None:
         weight = _along(dim, weight.to(log_p.dtype), log_p).expand(log_p.shape)  # (N, C, …)
         log_p = log_p * weight
@@ -120,12 +125,13 @@ def _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing)
     if label_smoothing:
         evenly = log_p.sum(dim, keepdim=True) / log_p.shape[dim]  # (N, 1, …)
         loss = (1 - label_smoothing) * loss - label_smoothing * evenly
-    loss = _masked(loss, mask).squeeze(dim)  # (N, …)
+    if _is_unchecked(target):
+        loss = ops.where((index >= 0) & (index < log_p.shape[dim]), loss, math.nan)
+    loss = ops.where(mask, loss, 0.0).squeeze(dim)  # (N, …)
     if reduction != "mean":
         return _reduce(loss, reduction)
-    if not counted.any():
-        return loss.sum() * math.nan  # the mean of nothing, as in PyTorch
-    return loss.sum() / (counted.sum().item() if weight is None else _masked(ops.pick(weight, dim, index), mask).sum())
+    parts = mask.to(log_p.dtype) if weight is None else ops.where(mask, ops.pick(weight, dim, index), 0.0)
+    return loss.sum() / parts.sum()  # of no label that counts: 0 / 0 is NaN, as in PyTorch
 
 
 def _soft_loss(log_p, target, weight, reduction, label_smoothing):
@@ -136,10 +142,6 @@ def _soft_loss(log_p, target, weight, reduction, label_smoothing):
     if weight is not None:
         target = target * _along(dim, weight.to(log_p.dtype), log_p)
     return _reduce(-(log_p * target).sum(dim), reduction)
-
-
-def _masked(values, mask):
-    return values if mask is None else ops.where(mask, values, 0.0)
 
 
 def _reduce(loss, reduction):
@@ -159,10 +161,10 @@ def _along(dim, vector, tensor):
     return vector.reshape(-1, *(1,) * (tensor.ndim - dim - 1))
 
 
-def _read_labels(log_p, target, ignore_index):
-    """Which labels count, as a NumPy array. This is the one time that labels are read on the host.
+def _check_labels(log_p, target, ignore_index):
+    """Refuse labels of a wrong type or shape, and those that are no class.
 
-    CuPy wraps an index that is out of range silently, so that label 10 would become class 0: the check comes first.
+    CuPy wraps an index that is out of range silently, so that label 10 would become class 0.
     """
     if target.dtype.kind not in "iu":
         raise RuntimeError(
@@ -181,16 +183,23 @@ def _read_labels(log_p, target, ignore_index):
         raise RuntimeError(
             f"Expected labels of shape {expected} for an input of shape {log_p.shape}, got {target.shape}"
         )
+    if _is_unchecked(target):
+        return
     labels = to_numpy(target.array)
-    counted = labels != ignore_index
-    wrong = counted & ((labels < 0) | (labels >= c))
+    if labels.size == 0 or (labels.min() >= 0 and labels.max() < c):
+        return
+    wrong = (labels != ignore_index) & ((labels < 0) | (labels >= c))
     if wrong.any():
         index = np.argwhere(wrong)[0].tolist()
         raise IndexError(
             f"Target {labels[tuple(index)]} is out of bounds, at index {index}: labels of {c} classes go from 0 "
             f"to {c - 1} (or are ignore_index, {ignore_index})"
         )
-    return counted
+
+
+def _is_unchecked(target):
+    """Whether the values of labels are not to be looked at: that would be to wait for the GPU."""
+    return target.is_cuda and checks_are_deferred()
 
 
 def _check(name, input, target, weight, reduction):
