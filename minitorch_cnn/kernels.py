@@ -39,7 +39,10 @@ def sigmoid_gradient(dy, y):
         dy, dx = _laid_out_as(y, dy), get_array_module(y).empty_like(y)
         _launch("sigmoid_gradient", dx, _blocks(y.size), THREADS, dy, y, dx, np.int32(y.size))
         return dx
-    return dy * (y * (1 - y))
+    dx = 1 - y
+    dx *= y
+    dx *= dy
+    return dx
 
 
 # --- the windows of images -------------------------------------------------------------------------------
