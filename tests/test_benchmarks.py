@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import chapter
+import epoch
 import floor
 import layers
 import lenet_step
@@ -24,6 +25,7 @@ import shown
 import turns
 import worker
 from contenders import layer, lenet, operation, ours
+from tiny_fashion import TinyFashion
 
 OURS = "contenders.ours:lenet"
 
@@ -180,6 +182,18 @@ def test_the_stock_script(tmp_path, capsys):
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
     stock.train_ch6(net, batches, batches, 2, 0.1, "cpu")
     assert len(chapter.OUTCOME.findall(capsys.readouterr().out)) == 2
+
+
+def test_the_parts_of_an_epoch():
+    """Steps and evaluation are parts of the wall clock; what is left is data, and little else."""
+    rows = epoch.measure((TinyFashion(train=True), TinyFashion(train=False)), batch=32, turns=2)
+    for row in rows.values():
+        low, middle, high = row["ratio"]
+        assert 1 <= low <= middle <= high and 0 < row["data"] < row["wall"]
+        assert 0 < row["evaluation"] < row["wall"] and 0 < row["steps"] < row["wall"]
+    head, _, *lines = epoch.tables({"epochs": rows})
+    assert [line.split("|")[1].strip() for line in lines] == list(epoch.CONTENDERS)
+    assert all(line.count("|") == head.count("|") for line in lines)
 
 
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))

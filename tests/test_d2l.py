@@ -57,6 +57,13 @@ def test_resize_is_that_of_pytorch(resize):
     assert label == y[3].item()
 
 
+def test_resized_images_on_the_gpu(standin):
+    _, here = d2l.load_data_fashion_mnist(16, resize=(40, 20))
+    there = here.to("cuda")
+    (x, y), (expected, labels) = next(iter(there)), next(iter(here))
+    assert x.is_cuda and y.is_cuda and x.tolist() == expected.tolist() and y.tolist() == labels.tolist()
+
+
 def test_evaluate_accuracy_gpu(device):
     _, test_iter = d2l.load_data_fashion_mnist(16)
     net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))

@@ -9,6 +9,8 @@ import numpy as np
 
 from minitorch_cnn import nn, optim
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.data import DataLoader
+from minitorch_cnn.ops import cat
 from minitorch_cnn.training.distributed import Group
 from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.metrics import Accumulator, Timer, count_correct
@@ -26,15 +28,16 @@ def train(
 
     Loss and train accuracy are means over an epoch's examples, taken while the weights change; test accuracy is
     measured after each epoch. On a CPU, a batch is computed in shards on all cores (see `backward_in_shards`). On a
-    GPU, loss and accuracy are read back only at the five reports of an epoch; the labels, which the loss checks on
-    the host, at each step.
+    GPU, the data sets are moved there whole, and read as batches there; loss and accuracy are read back at the five
+    reports of an epoch.
 
     Parameters
     ----------
     net : nn.Module
         Maps images (N, C, H, W) to logits (N, classes). It is moved to `device`.
     train_iter, test_iter : iterable of (Tensor, Tensor), with a length
-        Batches of images and labels, such as a `data.DataLoader`.
+        Batches of images and labels, such as a `data.DataLoader`. A loader's data set is moved to `device` (see
+        `data.Dataset.to`); batches of anything else are moved one by one.
     epochs : int, default 10
         How many epochs the run has in all: with a `history` of 3, 10 means 7 more.
     lr : float, default 0.9
@@ -79,6 +82,7 @@ def train(
         raise ValueError("train_iter has no batch to train on")
     device = device if device is not None else _device_of(net)
     net.to(device)
+    train_iter, test_iter = _on(device, train_iter), _on(device, test_iter)
     optimizer = optimizer if optimizer is not None else optim.SGD(net.parameters(), lr=lr)
     loss = nn.CrossEntropyLoss()
     history = history if history is not None else History()
@@ -93,19 +97,23 @@ def train(
     for epoch in range(len(history) + 1, epochs + 1):
         begun = time.perf_counter()
         metric = Accumulator(3)  # sum of losses, right answers, examples
-        timer = Timer(device)
+        timer, lap_over = Timer(device), True
         net.train()
         with _progress_bar(group.parts(train_iter), f"epoch {epoch}/{epochs}", progress) as bar:
             for i, (x, y, n) in enumerate(bar, start=1):
-                timer.start()
+                if lap_over:
+                    timer.start()
                 optimizer.zero_grad()
                 x, y = x.to(device), y.to(device)
                 l, y_hat = backward_in_shards(net, loss, x, y, group.shards(n))  # y_hat: (N, classes)
                 numbers = l * len(x), count_correct(y_hat, y), len(x)
                 metric.add(*group.average_gradients(net, len(x) / n, *numbers))
                 optimizer.step()
-                timer.stop()
-                if i % max(1, batches // REPORTS_PER_EPOCH) == 0 or i == batches:
+                is_report = i % max(1, batches // REPORTS_PER_EPOCH) == 0 or i == batches
+                lap_over = is_report or not timer.on_gpu  # to wait for a GPU after each step would leave it idle
+                if lap_over:
+                    timer.stop()
+                if is_report:
                     train_loss, train_acc = metric[0] / metric[2], metric[1] / metric[2]
                     _require_finite(train_loss, epoch, i, optimizer)
                     bar.set_postfix(loss=f"{train_loss:.3f}", acc=f"{train_acc:.3f}")
@@ -174,7 +182,7 @@ def evaluate(net, data_iter, device=None, group=None):
     loss = nn.CrossEntropyLoss(reduction="sum")
     total_loss, outcomes = Accumulator(1), []
     with _evaluating(net.to(device)), no_grad():
-        for x, y, n in group.parts(data_iter):
+        for x, y, n in group.parts(_on(device, data_iter)):
             x, y = x.to(device), y.to(device).long()
             y_hat = forward_in_shards(net, x, group.shards(n))  # (N, classes)
             total_loss.add(loss(y_hat, y))
@@ -182,8 +190,7 @@ def evaluate(net, data_iter, device=None, group=None):
     if not outcomes:
         raise ValueError("data_iter has no batch to evaluate on")
     classes = y_hat.shape[1]
-    counts = np.bincount(np.concatenate([pair.cpu().numpy() for pair in outcomes]), minlength=classes**2)
-    counts = group.sum(counts)
+    counts = group.sum(np.bincount(cat(outcomes).cpu().numpy(), minlength=classes**2))
     return Evaluation(group.sum(total_loss[0]) / counts.sum(), counts.reshape(classes, classes))
 
 
@@ -196,6 +203,11 @@ def _evaluating(net):
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def _on(device, batches):
+    """A loader with its data set on the device; other batches as they are."""
+    return batches.to(device) if isinstance(batches, DataLoader) else batches
 
 
 def _device_of(net):

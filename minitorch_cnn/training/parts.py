@@ -3,7 +3,7 @@
 import copy
 
 from minitorch_cnn.data import DataLoader, Dataset
-from minitorch_cnn.data.dataset import gather
+from minitorch_cnn.data.dataset import device_of_samples, gather
 
 
 class Parts:
@@ -51,7 +51,7 @@ class _PartReader(Dataset):
     """A data set that reads a part of every batch asked for, and adds the size of the batch."""
 
     def __init__(self, dataset, part):
-        self.dataset, self.part = dataset, part
+        self.dataset, self.part, self.device = dataset, part, device_of_samples(dataset)
 
     def __len__(self):
         return len(self.dataset)

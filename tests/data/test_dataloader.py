@@ -1,10 +1,13 @@
 """The loader: every sample once, in an order that a seed decides."""
 
+import os
+import threading
+
 import numpy as np
 import pytest
 
 import minitorch_cnn as mt
-from minitorch_cnn.data import DataLoader, Dataset, TensorDataset
+from minitorch_cnn.data import DataLoader, Dataset, ImageDataset, TensorDataset
 
 
 def order(loader):
@@ -84,6 +87,127 @@ def test_a_data_set_makes_its_own_batches_and_collate_fn_replaces_that():
 
 def test_what_speeds_pytorch_up_is_accepted():
     assert order(DataLoader(range(3), 2, num_workers=4, pin_memory=True, persistent_workers=True)) == [0, 1, 2]
+
+
+# --- batches made ahead --------------------------------------------------------------------------------------
+
+
+class Noted(Dataset):
+    """Ten numbers; it notes which batches were made, and on which thread, and fails at one of them."""
+
+    def __init__(self, fail_at=None):
+        self.made, self.threads, self.fail_at = [], set(), fail_at
+        self.more = threading.Semaphore(0)
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        return index
+
+    def batch(self, indices):
+        self.made.append(int(indices[0]))
+        self.threads.add(threading.current_thread())
+        self.more.release()
+        if self.fail_at in indices:
+            raise OSError(f"the disk of {self.fail_at} is gone")
+        return super().batch(indices)
+
+
+def loader_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+
+
+def test_batches_made_ahead_are_the_same():
+    passes = []
+    for workers in (0, 1, 4):
+        mt.manual_seed(3)
+        loader = DataLoader(range(50), 7, shuffle=True, num_workers=workers)
+        passes.append([order(loader), order(loader), mt.rand(1).item()])
+    assert passes[0] == passes[1] == passes[2]
+    assert order(DataLoader(range(9), 4, num_workers=1, drop_last=True)) == list(range(8))
+    assert list(DataLoader(range(3), 2, num_workers=1, collate_fn=tuple)) == [(0, 1), (2,)]
+    assert not loader_threads()
+
+
+def test_two_batches_are_made_while_one_is_used():
+    dataset = Noted()
+    batches = iter(DataLoader(dataset, 2, num_workers=1))
+    next(batches)
+    for _ in range(3):
+        assert dataset.more.acquire(timeout=30)
+    assert dataset.made == [0, 2, 4]  # and no more of them: memory is bounded
+    next(batches)
+    assert dataset.more.acquire(timeout=30) and dataset.made == [0, 2, 4, 6]
+    assert threading.current_thread() not in dataset.threads and len(dataset.threads) == 1
+    batches.close()
+
+
+def test_without_workers_a_batch_is_made_when_it_is_asked_for():
+    dataset = Noted()
+    next(iter(DataLoader(dataset, 2)))
+    assert dataset.made == [0] and dataset.threads == {threading.current_thread()}
+
+
+def test_an_error_comes_out_where_the_batch_is_used():
+    batches = iter(DataLoader(Noted(fail_at=5), 2, num_workers=1))
+    assert [next(batches).tolist(), next(batches).tolist()] == [[0, 1], [2, 3]]
+    with pytest.raises(OSError, match="the disk of 5 is gone"):
+        next(batches)
+    assert not loader_threads()
+    with pytest.raises(StopIteration):
+        next(batches)
+
+
+def test_a_pass_that_is_left_leaves_no_thread():
+    for batch in DataLoader(Noted(), 2, num_workers=1):
+        assert batch.tolist() == [0, 1] and loader_threads()
+        break
+    assert not loader_threads()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_process_begins_a_pass_of_its_own():
+    """It has none of the threads of its parent: to wait for one of them would be for ever."""
+    loader = DataLoader(range(6), 2, num_workers=1)
+    batches = iter(loader)
+    next(batches)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            next(batches)
+        except RuntimeError as error:
+            code = 0 if "forked process: begin another one" in str(error) and order(loader) == [*range(6)] else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert [batch.tolist() for batch in batches] == [[2, 3], [4, 5]]
+
+
+# --- on a GPU ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_pass_over_a_data_set_on_the_gpu_sends_its_order_alone(shuffle, workers, standin):
+    images = ImageDataset(np.arange(40, dtype=np.uint8).reshape(10, 2, 2), range(10))
+    here = DataLoader(images, 4, shuffle=shuffle, num_workers=workers)
+    there = here.to("cuda")
+    assert not here.dataset.device == there.dataset.device == mt.device("cuda")
+    mt.manual_seed(3)
+    expected = [(x.tolist(), y.tolist()) for x, y in here]
+    mt.manual_seed(3)
+    standin.transfers.reset()
+    batches = list(there)
+    assert (standin.transfers.to_device, standin.transfers.to_host) == (1, 0)
+    assert [(x.tolist(), y.tolist()) for x, y in batches] == expected
+
+
+def test_samples_that_a_collate_fn_reads_stay_on_the_host(standin):
+    loader = DataLoader(TensorDataset(mt.arange(4)), 2, collate_fn=len).to("cuda")
+    assert str(loader.dataset.device) == "cpu" and list(loader) == [2, 2]
 
 
 @pytest.mark.parametrize(

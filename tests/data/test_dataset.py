@@ -64,6 +64,62 @@ def test_colour_images_keep_their_channels():
     assert coloured.batch([0, 1])[0].shape == (2, 3, 5, 4)
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (3, 5, 4)])
+def test_batches_lie_in_memory_as_the_convolution_has_them(shape, device):
+    """The batch innermost, then columns, channels and rows; with the values of plain arithmetic, to the bit."""
+    pixels = np.random.default_rng(2).integers(0, 256, (300, *shape), dtype=np.uint8)
+    dataset = ImageDataset(pixels, np.arange(300) % 10).to(device)
+    indices = np.random.default_rng(3).permutation(300)[:256]
+    x, y = dataset.batch(indices)
+    assert x.array.transpose(2, 1, 3, 0).flags.c_contiguous  # (H, C, W, N)
+    expected = pixels[indices].reshape(256, -1, 5, 4).astype(np.float32) / np.float32(255)
+    assert x.device.type == y.device.type == device and x.dtype == mt.float32
+    np.testing.assert_array_equal(x.cpu().numpy(), expected)
+    np.testing.assert_array_equal(y.cpu().numpy(), indices % 10)
+
+
+def test_a_data_set_goes_to_the_gpu_and_back(images, standin):
+    there = images.to("cuda")
+    assert (str(images.device), str(there.device)) == ("cpu", "cuda:0")  # it is a copy that goes
+    assert type(there) is ImageDataset and there.data.dtype == np.uint8
+    assert there.to("cuda").device == there.device and images.to("cpu").data is images.data
+    assert standin.transfers.to_device == 2  # images and labels, once
+    back = there.to("cpu")
+    np.testing.assert_array_equal(back.data, images.data)
+    np.testing.assert_array_equal(back.targets, images.targets)
+    image, label = there[5]
+    assert image.is_cuda and type(label) is int
+    np.testing.assert_array_equal(image.cpu().numpy(), images[5][0].numpy())
+
+
+def test_batches_of_data_sets_on_the_gpu_are_made_there(images, standin):
+    tensors = TensorDataset(mt.arange(12), mt.rand(12, 2))
+    for dataset in (images, tensors, Subset(images, [7, 2, 5, 0]), Subset(tensors, [3, 1, 2, 0])):
+        there, indices = dataset.to("cuda"), np.array([2, 0, 2])
+        on_the_gpu = standin.asarray(indices)
+        standin.transfers.reset()
+        batch = there.batch(on_the_gpu)
+        assert (standin.transfers.to_device, standin.transfers.to_host) == (0, 0)
+        assert there.device == batch[0].device == mt.device("cuda") and dataset.device == mt.device("cpu")
+        for part, expected in zip(batch, dataset.batch(indices), strict=True):
+            assert part.tolist() == expected.tolist()
+        assert there.batch([2, 0, 2])[0].tolist() == batch[0].tolist()  # indices of the host are sent
+        assert len(there) == len(dataset)
+
+
+def test_what_cannot_be_moved_stays(images, standin):
+    plain = Plain(images)
+    assert plain.to("cuda") is plain and str(plain.device) == "cpu"
+    words = Subset(["a", "b"], [1]).to("cuda")
+    assert words[0] == "b" and str(words.device) == "cpu"
+
+
+def test_a_part_of_a_data_set_on_the_gpu_is_there(images, standin):
+    part = Subset(images.to("cuda"), [4, 1])
+    assert part.device == mt.device("cuda") and part.batch([1])[1].tolist() == [images.targets[1]]
+    assert part[0][1] == images.targets[4]
+
+
 @pytest.mark.parametrize("index", [12, -13])
 def test_an_index_outside_is_an_error(images, index):
     with pytest.raises(IndexError):

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -40,16 +41,84 @@ def test_loss_and_accuracy_are_means_over_examples_not_batches():
     assert row.train_acc == row.test_acc == 0.8
 
 
-def test_nothing_is_read_back_within_an_epoch_but_at_its_reports(standin):
-    train_iter, _ = loaders(batch_size=1)  # 52 steps
-    on_gpu = [(x.to("cuda"), y.to("cuda")) for x, y in train_iter]
-    reads = []
+class Counted(optim.SGD):
+    """Plain SGD that notes at each step how many copies there have been."""
+
+    def __init__(self, parameters, standin):
+        super().__init__(parameters, lr=0.1)
+        self.transfers, self.counts = standin.transfers, []
+
+    def step(self):
+        super().step()
+        self.counts.append((self.transfers.to_host, self.transfers.to_device))
+
+
+@pytest.fixture
+def labels_checked_elsewhere(standin, monkeypatch):
+    """Whether the loss reads labels, to check them, is tested with the losses: here it is not counted."""
+
+    def uncounted(array):
+        values = array.get()
+        standin.transfers.to_host -= 1
+        return values
+
+    monkeypatch.setattr("minitorch_cnn.nn.functional.loss.to_numpy", uncounted, raising=False)
+
+
+def test_an_epoch_on_the_gpu_reads_at_its_reports_and_sends_its_order(standin, labels_checked_elsewhere):
+    """52 steps, with the data set on the device: between two reports nothing is copied, this way or that."""
+    train_iter, test_iter = loaders(batch_size=1)
+    net = nn.Linear(3, 2).to("cuda")
+    optimizer, at_reports = Counted(net.parameters(), standin), []
     training.train(
-        nn.Linear(3, 2), on_gpu, on_gpu[:1], epochs=1, device="cuda", progress=False,
-        on_report=lambda *_: reads.append(standin.transfers.to_host),
+        net, train_iter, test_iter, epochs=1, optimizer=optimizer, progress=False,
+        on_report=lambda *_: at_reports.append((standin.transfers.to_host, standin.transfers.to_device)),
     )  # fmt: skip
-    assert len(reads) == 7  # after steps 10, 20, 30, 40, 50, 52, and after the evaluation
-    assert reads[-2] <= 52 + 2 * 6  # the loss checks the labels at each step; loss and accuracy at each report
+    reads, sent = zip(*optimizer.counts)
+    assert set(sent) == {sent[0]}, "something is sent to the device in the middle of an epoch"
+    bounds = [0, 10, 20, 30, 40, 50, 52]
+    for first, last in itertools.pairwise(bounds):
+        assert len(set(reads[first:last])) == 1, f"something is read between the reports of steps {first} and {last}"
+    assert [count for count, _ in at_reports[:6]] == [2, 4, 6, 8, 10, 12]  # loss and accuracy
+    (reads_of_training, sent_in_training), (reads_in_all, sent_in_all) = at_reports[-2:]
+    assert reads_in_all - reads_of_training == 2  # the evaluation's loss, and its outcomes
+    assert sent_in_all - sent_in_training == 1  # the order of the test images
+
+
+def test_other_batches_are_moved_one_by_one(standin):
+    batches = [(mt.ones(2, 3), mt.tensor([0, 1]))]
+    (row,) = training.train(nn.Linear(3, 2), batches, batches, epochs=1, device="cuda", progress=False)
+    assert row.test_acc == 0.5 and str(batches[0][0].device) == "cpu"
+
+
+def test_a_loader_on_the_gpu_trains_a_network_on_the_cpu(standin):
+    train_iter, test_iter = loaders()
+    net = nn.Linear(3, 2)
+    training.train(net, train_iter.to("cuda"), test_iter.to("cuda"), epochs=1, progress=False)
+    assert str(net.weight.device) == "cpu"
+
+
+def test_both_devices_take_the_same_epoch(device):
+    """Orders and weights are drawn on the host, so that only rounding is left between a CPU and a GPU."""
+    mt.manual_seed(5)
+    train_iter, test_iter = loaders()
+    net = nn.Linear(3, 2)
+    (row,) = training.train(net, train_iter, test_iter, epochs=1, device=device, progress=False)
+    mt.manual_seed(5)
+    twin = nn.Linear(3, 2)
+    (expected,) = training.train(twin, *loaders(), epochs=1, device="cpu", progress=False)
+    assert (row.loss, row.train_acc, row.test_acc) == pytest.approx(
+        (expected.loss, expected.train_acc, expected.test_acc), rel=1e-5
+    )
+    np.testing.assert_allclose(net.cpu().weight.detach().numpy(), twin.weight.detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_the_gpu_is_waited_for_at_reports_alone(standin, monkeypatch):
+    waits = []
+    monkeypatch.setattr(mt.cuda, "synchronize", lambda: waits.append(1))
+    train_iter, test_iter = loaders(batch_size=1)
+    training.train(nn.Linear(3, 2), train_iter, test_iter, epochs=1, device="cuda", progress=False)
+    assert len(waits) == 1 + 2 * 6  # the timer's beginning, and the two ends of each lap
 
 
 def test_reports_come_five_times_an_epoch():
