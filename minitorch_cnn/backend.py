@@ -124,6 +124,11 @@ def is_available():
     return unavailable_reason() is None
 
 
+def device_name():
+    """What the GPU that this process uses calls itself, such as ``"NVIDIA H100 80GB HBM3"``."""
+    return cupy().cuda.runtime.getDeviceProperties(0)["name"].decode()
+
+
 def as_device(spec):
     """A usable `Device` from a name, a `Device` or None (the CPU).
 

@@ -1,10 +1,25 @@
 """``torch.cuda``'s questions about the GPU, by its names."""
 
-from minitorch_cnn.backend import is_available, synchronize
+from minitorch_cnn.backend import as_device, device_name, is_available, synchronize
 
-__all__ = ["device_count", "is_available", "synchronize"]
+__all__ = ["device_count", "get_device_name", "is_available", "synchronize"]
 
 
 def device_count():
     """How many GPUs this process uses: 1 if one can be used, else 0."""
     return int(is_available())
+
+
+def get_device_name(device="cuda"):
+    """What the GPU calls itself, such as ``"NVIDIA H100 80GB HBM3"``.
+
+    Raises
+    ------
+    RuntimeError
+        If no GPU can be used; the text says why.
+    ValueError
+        If `device` is none.
+    """
+    if not as_device(device).type == "cuda":
+        raise ValueError(f"expected a GPU, got the device {str(device)!r}")
+    return device_name()

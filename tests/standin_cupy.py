@@ -442,6 +442,7 @@ cuda = types.SimpleNamespace(
     get_current_stream=lambda device_id=-1: _Stream.null,
     runtime=types.SimpleNamespace(
         getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda device: {"name": b"stand-in"},
         deviceSynchronize=lambda: None,
         CUDARuntimeError=type("CUDARuntimeError", (RuntimeError,), {}),
     ),

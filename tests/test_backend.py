@@ -85,6 +85,17 @@ def test_with_a_gpu(standin):
     mt.cuda.synchronize()
 
 
+def test_the_name_of_the_gpu(standin):
+    assert mt.cuda.get_device_name() == mt.cuda.get_device_name("cuda:0") == "stand-in"
+    with pytest.raises(ValueError, match="expected a GPU, got the device 'cpu'"):
+        mt.cuda.get_device_name("cpu")
+
+
+def test_the_name_of_no_gpu(no_gpu):
+    with pytest.raises(RuntimeError, match="finds no GPU"):
+        mt.cuda.get_device_name()
+
+
 def test_synchronize_without_a_gpu(no_cupy):
     mt.cuda.synchronize()
 
