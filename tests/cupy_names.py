@@ -1,15 +1,13 @@
 """Write down CuPy's public names and the parameters of each: ``python tests/cupy_names.py > tests/cupy_names.txt``.
 
-The CuPy wheel is 130 MB, too much for every test run, but its names are all that a machine without a GPU can check.
-So they are committed as text, one a line: ``sum(a, axis, dtype, out, keepdims)``; ``exp(*, out, casting, dtype)`` for
-a ufunc; a bare name for a constant or a type; ``?`` where a signature cannot be read. The stand-in for CuPy
-(``standin_cupy.py``) offers these names and no others, and ``test_cupy_names.py`` holds the package's source against
-them. To write the list anew takes a Python with CuPy; it imports without a GPU.
+One a line: ``sum(a, axis, dtype, out, keepdims)``; ``exp(*, out, casting, dtype)`` for a ufunc; a bare name for a
+constant or a type; ``?`` where a signature cannot be read. The stand-in for CuPy (``standin_cupy.py``) offers these
+names with these parameters and no others, also where CuPy, a wheel of 130 MB, is not installed. Where it is, as in
+continuous integration, ``test_cupy_names.py`` holds the list against it; it imports without a GPU.
 """
 
 import inspect
 import re
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -21,10 +19,15 @@ def load():
     for line in (HERE / "cupy_names.txt").read_text(encoding="utf-8").splitlines():
         match = re.fullmatch(r"([\w.]+)(?:\((.*)\))?", line)
         if match:
-            name, parameters = match.groups()
-            known = parameters is not None and "**" not in parameters and "?" not in parameters
-            names[name] = [p for p in parameters.split(", ") if p] if known else None
+            name, inside = match.groups()
+            names[name] = split(inside)
     return names
+
+
+def split(inside):
+    """The text between the parentheses as a list; None where any argument may be passed."""
+    known = inside is not None and "**" not in inside and "?" not in inside
+    return [p for p in inside.split(", ") if p] if known else None
 
 
 def parameters(obj):
@@ -47,10 +50,11 @@ def parameters(obj):
     return ", ".join(prefix.get(p.kind, "") + p.name for p in signature.parameters.values() if p.name != "self")
 
 
-def main():
+def lines():
+    """What the installed CuPy has."""
     import cupy
 
-    print(f"# CuPy {cupy.__version__}")
+    yield f"# CuPy {cupy.__version__}"
     for prefix, owner in [
         ("", cupy),
         ("ndarray.", cupy.ndarray),
@@ -63,9 +67,8 @@ def main():
             if not name.startswith("_") and name not in ("annotations", "np", "numpy"):
                 inside = parameters(getattr(owner, name, None))
                 if prefix != "cuda.runtime." or inside is not None:  # leave out its several hundred numbers
-                    print(f"{prefix}{name}" + ("" if inside is None else f"({inside})"))
-    return 0
+                    yield f"{prefix}{name}" + ("" if inside is None else f"({inside})")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(*lines(), sep="\n")
