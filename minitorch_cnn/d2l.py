@@ -271,4 +271,5 @@ def _interpolation(old, new):
 def __getattr__(name):
     close = difflib.get_close_matches(name, __all__, n=1)
     hint = f"Did you mean: {close[0]!r}?" if close else f"It has {', '.join(__all__)}"
-    raise AttributeError(f"module 'minitorch_cnn.d2l' has no attribute {name!r}. {hint}")
+    # obj=None: with it, Python's traceback does not add a hint of its own
+    raise AttributeError(f"module 'minitorch_cnn.d2l' has no attribute {name!r}. {hint}", name=name, obj=None)

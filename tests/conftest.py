@@ -1,11 +1,14 @@
 # ruff: noqa: E402 - the first imports after the docstring set what the later ones read
-"""Fixtures for every test: where it runs, and from which seed.
+"""Fixtures for every test: where it runs, and from which seed; and the rules of a run on a GPU.
 
-With ``MINITORCH_CNN_TEST_DEVICE=cuda`` what runs on "cuda" runs on a real GPU, without it on ``standin_cupy``.
+With ``MINITORCH_CNN_TEST_DEVICE=cuda`` (``make test-gpu``) what runs on "cuda" runs on a real GPU, without it on
+``standin_cupy``. In such a run nothing is skipped: what would be fails. Tests of what the GPU has no part in, and that
+need more than such a machine must have, are marked ``elsewhere("what they need")``; they are left out, and counted.
 """
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 # The arrays of tests are small, and on shared cores the threads of BLAS spend their time waiting for each other.
@@ -34,15 +37,51 @@ def standin(monkeypatch):
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request):
-    """Each test that asks for a device runs on both. A GPU that was asked for and is not there is a failure."""
-    if request.param == "cuda":
-        if not REAL_GPU:
-            request.getfixturevalue("standin")
-        elif not backend.is_available():
-            pytest.fail(f"MINITORCH_CNN_TEST_DEVICE=cuda: {backend.unavailable_reason()}")
+    """Each test that asks for a device runs on both."""
+    if request.param == "cuda" and not REAL_GPU:
+        request.getfixturevalue("standin")
     return request.param
 
 
 @pytest.fixture(autouse=True)
 def _seed():
     minitorch_cnn.manual_seed(0)
+
+
+# --- a run on a GPU ------------------------------------------------------------------------------------------
+
+left_out = Counter()
+
+
+def pytest_sessionstart():
+    if REAL_GPU and (reason := backend.unavailable_reason()):
+        pytest.exit(f"the tests were to run on a GPU, but {reason}", returncode=1)
+
+
+def pytest_report_header():
+    if REAL_GPU:
+        return f"on a GPU: {minitorch_cnn.cuda.get_device_name()}, CuPy {backend.cupy().__version__}"
+    return None
+
+
+def pytest_collection_modifyitems(config, items):
+    if REAL_GPU:
+        stay = [item for item in items if item.get_closest_marker("elsewhere") is None]
+        gone = [item for item in items if item.get_closest_marker("elsewhere")]
+        left_out.update(item.get_closest_marker("elsewhere").args[0] for item in gone)
+        config.hook.pytest_deselected(items=gone)
+        items[:] = stay
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if REAL_GPU and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in a run on a GPU: {report.longrepr[-1]}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    for reason, count in sorted(left_out.items()):
+        terminalreporter.write_line(f"left out: {count} tests that need {reason}")

@@ -1,12 +1,15 @@
 """What many tests need: tensors on a device, their values, and the comparison with PyTorch."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minitorch_cnn as mt
 from minitorch_cnn import backend
+
+SETTINGS = Path(__file__).parents[1] / "setup.cfg"
 
 try:
     import torch
@@ -20,6 +23,16 @@ def needs_torch():
         if os.environ.get("CI") == "true":
             pytest.fail("PyTorch is not installed: the comparison with it may not be left out here")
         pytest.skip("PyTorch is not installed")
+
+
+def is_pinned_torch():
+    """Whether PyTorch is the one that setup.cfg pins: texts and newer arguments are compared with that alone."""
+    return torch is not None and f"torch=={torch.__version__.split('+')[0]}\n" in SETTINGS.read_text(encoding="utf-8")
+
+
+def of_pinned_torch(*values):
+    """Values of a parametrized test for which it needs that version."""
+    return pytest.param(*values, marks=pytest.mark.elsewhere("the PyTorch that setup.cfg pins"))
 
 
 def to_numpy(tensor):

@@ -64,6 +64,7 @@ def test_pytorch_takes_the_same_step(options):
     np.testing.assert_allclose(pytorch.lenet(8, **options)[1](), list(in_other_words(5)), atol=1e-5)
 
 
+@pytest.mark.elsewhere("the environments of benchmarks/environments.py")
 @pytest.mark.parametrize("name", ["jax", "dezero", "mygrad", "autograd"])
 def test_the_other_frameworks_take_the_same_step(name):
     """In the environments that `make bench-all` makes, where they are."""

@@ -9,6 +9,8 @@ from bank import report, table
 from bank.runner_nn import MODULES, OPTIMIZERS
 from helpers import needs_torch
 
+pytestmark = pytest.mark.elsewhere("the PyTorch that setup.cfg pins, and what its samples need")
+
 
 def check(name):
     needs_torch()

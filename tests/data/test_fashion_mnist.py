@@ -540,6 +540,7 @@ def real():
         pytest.skip(str(error))
 
 
+@pytest.mark.elsewhere("Fashion-MNIST, or the internet")
 def test_the_real_set(real):
     for dataset, n in zip(real, (60_000, 10_000)):
         assert dataset.data.shape == (n, 28, 28)

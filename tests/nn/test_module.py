@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import needs_torch, to_numpy, torch
+from helpers import needs_torch, of_pinned_torch, to_numpy, torch
 
 import minitorch_cnn as mt
 from minitorch_cnn import nn
@@ -181,7 +181,7 @@ def test_walks_are_pytorchs(make):
     assert list(ours.state_dict(prefix="net.")) == list(theirs.state_dict(prefix="net."))
 
 
-@pytest.mark.parametrize("make", [lenet, nested])
+@pytest.mark.parametrize("make", [lenet, of_pinned_torch(nested)])
 def test_repr_is_pytorchs(make):
     needs_torch()
     assert repr(make(nn)) == repr(make(torch.nn))

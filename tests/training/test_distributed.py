@@ -21,6 +21,7 @@ from minitorch_cnn.training.parts import Parts
 
 TESTS = Path(__file__).parents[1]
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+launches = pytest.mark.elsewhere("MPI's launcher")
 MISSING = None if MPIEXEC and find_spec("mpi4py") else "this needs mpi4py and mpiexec: pip install mpi4py mpich"
 
 
@@ -78,6 +79,7 @@ def largest_difference(first, second):
 # --- the same weights ------------------------------------------------------------------------------------
 
 
+@launches
 def test_two_processes_make_the_weights_of_one_to_the_last_bit(train, train_alone, tmp_path):
     recipe = "--batch-size", 30, "--epochs", 2  # the last batch of an epoch has 10
     assert train_alone(*recipe, "--out", "one") == 0
@@ -93,6 +95,7 @@ def test_two_processes_make_the_weights_of_one_to_the_last_bit(train, train_alon
     assert sum(line.startswith("epoch ") for line in lines) == 2
 
 
+@launches
 def test_three_processes_and_a_batch_of_two(train, train_alone, tmp_path):
     recipe = "--batch-size", 79, "--epochs", 2  # 160 = 79 + 79 + 2
     train_alone(*recipe, "--out", "one")
@@ -101,6 +104,7 @@ def test_three_processes_and_a_batch_of_two(train, train_alone, tmp_path):
     assert largest_difference(tmp_path / "one", tmp_path / "three") < 1e-6
 
 
+@launches
 def test_a_loop_of_ones_own(start):
     out, err = start(2, "mpi_own_loop.py").communicate(timeout=60)
     assert (out, err) == ("all is well on rank 0 of 2, shards 1\n", "")
@@ -109,6 +113,7 @@ def test_a_loop_of_ones_own(start):
 # --- failures --------------------------------------------------------------------------------------------
 
 
+@launches
 def test_a_killed_process_ends_all_and_another_number_goes_on(train, train_alone, tmp_path):
     recipe = "--batch-size", 32, "--epochs", 2  # five steps in each
     code, out, err = train(2, *recipe, "--out", "run", fault="kill 1 7")
@@ -123,6 +128,7 @@ def test_a_killed_process_ends_all_and_another_number_goes_on(train, train_alone
     assert largest_difference(tmp_path / "run", tmp_path / "whole") < 1e-6
 
 
+@launches
 def test_an_exception_on_one_process_ends_all(train, tmp_path):
     code, _, err = train(2, "--batch-size", 32, "--epochs", 2, "--out", "run", fault="raise 1 7")
     assert code == 1
@@ -133,6 +139,7 @@ def test_an_exception_on_one_process_ends_all(train, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@launches
 def test_ctrl_c_ends_all_and_says_how_to_go_on(start):
     """Even while one process waits for the sum of gradients, where no signal reaches Python."""
     arguments = "train", "--device", "cpu", "--batch-size", 32, "--epochs", 2, "--out", "run"
@@ -147,6 +154,7 @@ def test_ctrl_c_ends_all_and_says_how_to_go_on(start):
     assert "Traceback" not in err
 
 
+@launches
 def test_what_all_processes_run_into_is_told_once(train):
     code, _, err = train(2, "--batch-size", 32, "--lr", "1e38")
     assert code == 1
