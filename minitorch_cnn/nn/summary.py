@@ -98,11 +98,11 @@ def summary(model, input_shape):
     >>> print(summary(net, (1, 1, 4, 4)))
     layer  type     output        parameters  multiply-adds  receptive field  bytes kept
     input           (1, 1, 4, 4)
-    0      Conv2d   (1, 2, 2, 2)          20             72              3×3         144
+    0      Conv2d   (1, 2, 2, 2)          20             72              3×3          64
     1      ReLU     (1, 2, 2, 2)           -              -              3×3          32
     2      Flatten  (1, 8)                 -              -              3×3           -
-    3      Linear   (1, 3)                27             24              all           -
-    total                                 47             96                          176
+    3      Linear   (1, 3)                27             24              all          32
+    total                                 47             96                          128
     """
     if not isinstance(model, Module):
         raise TypeError(f"summary expected a Module, got {type(model).__name__}")
