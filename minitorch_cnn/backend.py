@@ -4,14 +4,14 @@ Everything above this file writes ``xp = get_array_module(array)`` and then ``xp
 libraries really differ, there is a function with a name of its own here.
 """
 
-import contextlib
 import ctypes
 import functools
 import importlib
 import sys
-import threading
 
 import numpy as np
+
+from minitorch_cnn.recording import is_capturing
 
 
 def cupy():
@@ -174,6 +174,8 @@ def asarray(data, device=CPU, dtype=None):
         By default, that of `data`.
     """
     if device == CUDA:
+        if is_capturing() and not isinstance(data, cupy().ndarray):  # CuPy would let the graph read freed memory
+            raise RuntimeError("numbers of the host cannot be copied to the GPU while a step is captured")
         return cupy().asarray(data, dtype=dtype)
     if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "get"):
         data = to_numpy(data)
@@ -198,43 +200,6 @@ def synchronize():
     """Wait until the GPU has finished what it was given; returns at once where there is none."""
     if is_available():
         cupy().cuda.Stream.null.synchronize()
-
-
-class _Mode(threading.local):
-    checks_are_deferred = False
-
-
-_mode = _Mode()
-
-
-@contextlib.contextmanager
-def deferred_checks():
-    """Leave out, in this thread, the checks of values for which the host would have to wait for the GPU.
-
-    What such a check would have refused, a label that is no class, then makes the result NaN. Who looks at results only
-    now and then, as the training loop does, checks then.
-
-    Examples
-    --------
-    >>> with deferred_checks():
-    ...     checks_are_deferred()
-    True
-    """
-    before, _mode.checks_are_deferred = _mode.checks_are_deferred, True
-    try:
-        yield
-    finally:
-        _mode.checks_are_deferred = before
-
-
-def checks_are_deferred():
-    """Whether this thread is within `deferred_checks`."""
-    return _mode.checks_are_deferred
-
-
-def is_recording():
-    """Whether what this thread gives the GPU to do is being recorded, or warmed up to be recorded, as a CUDA graph."""
-    return False
 
 
 @functools.cache

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn.backend import CUDA, device_of, get_array_module, is_recording
+from minitorch_cnn.backend import CUDA, device_of, get_array_module
+from minitorch_cnn.recording import is_recording
 
 THREADS = 256  # of a block, where a thread computes one element
 
@@ -36,7 +37,7 @@ def sigmoid_gradient(dy, y):
     """``dy y (1 - y)``, for y = sigmoid(x)."""
     if _has_kernel(y, dy):
         y = _dense(y)
-        dy, dx = _laid_out_as(y, dy), get_array_module(y).empty_like(y)
+        dy, dx = laid_out_as(y, dy), get_array_module(y).empty_like(y)
         _launch("sigmoid_gradient", dx, _blocks(y.size), THREADS, dy, y, dx, np.int32(y.size))
         return dx
     dx = 1 - y
@@ -191,6 +192,11 @@ _PARAMETERS = np.dtype(
 )
 
 
+def can_sgd(parameters):
+    """Whether `sgd` can change these arrays: on a GPU, of one type, their elements without gaps."""
+    return bool(parameters) and _has_kernel(*parameters) and all(_dense(w) is w for w in parameters)
+
+
 def sgd(parameters, gradients, velocities, settings):
     """One step of stochastic gradient descent for many tensors on a GPU, in place, in one launch for 32 of them.
 
@@ -201,6 +207,7 @@ def sgd(parameters, gradients, velocities, settings):
     settings : array
         Six numbers: lr, momentum, 1 - dampening, weight_decay, and 1 or 0 for nesterov and maximize.
     """
+    gradients = [laid_out_as(w, g) for w, g in zip(parameters, gradients)]
     for i in range(0, len(parameters), _TENSORS):
         some = [arrays[i : i + _TENSORS] for arrays in (parameters, gradients, velocities)]
         table = np.zeros(1, _PARAMETERS)
@@ -301,9 +308,9 @@ def _dense(x):
     return x
 
 
-def _laid_out_as(like, x):
-    """An array in the same memory order as a dense one: itself if it is so, or a copy."""
-    if x.strides == like.strides and x.shape == like.shape:
+def laid_out_as(like, x):
+    """An array of the type and in the memory order of a dense one: itself if it is so, or a copy."""
+    if x.strides == like.strides and x.dtype == like.dtype and x.shape == like.shape:
         return x
     y = get_array_module(like).empty_like(like)
     y[...] = x

@@ -9,14 +9,20 @@ What it keeps of CuPy:
 * What an elementwise operation returns lies in memory in C order, whatever the order of its arguments.
 * Division by zero and overflow warn of nothing.
 * ``RawModule`` runs the source of kernels itself, thread by thread (``cuda_on_cpu.py``).
+* Between ``stream.begin_capture()`` and ``end_capture()`` nothing is computed: what is asked of the device is noted,
+  and each ``launch()`` of the graph computes it anew, in the same memory. Until the first, results are garbage.
+  Refused, as by CuPy, are reads back, cuBLAS, and whatever waits for the device; here also copies from the host, whose
+  memory a graph would read again at each launch, and memory from outside a private pool, which others would get too.
 
 It counts the copies in ``transfers``, so that a test can say "this loop reads nothing back". It is stricter than CuPy
 in one point: NumPy's functions refuse its arrays, where CuPy answers some of them through ``__array_function__``.
 """
 
+import contextlib
 import functools
 import operator
 import types
+import weakref
 
 import cuda_on_cpu
 import cupy_names
@@ -37,6 +43,50 @@ class Transfers:
 
 
 transfers = Transfers()
+
+
+class _State:
+    """What the device is at: the stream that is current, the pool that memory comes from, the graph in the making."""
+
+    def __init__(self):
+        self.stream = self.pool = self.graph = None
+
+
+_state = _State()
+CUBLAS = {"matmul", "dot", "vdot", "inner", "outer", "tensordot", "einsum", "kron", "ndarray.dot", "linalg.norm"}
+WAITING = {"nonzero", "ndarray.nonzero", "flatnonzero", "argwhere", "unique", "extract", "array_equal", "allclose"}
+IN_PLACE = {"ndarray.fill", "ndarray.sort", "ndarray.partition", "ndarray.put"}
+
+
+def _refuse_in_capture(what):
+    if _state.graph is not None:
+        raise cuda.runtime.CUDARuntimeError(
+            f"cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing ({what})"
+        )
+
+
+def _refuse_cublas():
+    if _state.graph is not None:
+        raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+
+
+def _result(compute):
+    """What a function computes, as arrays of the device; while a graph is captured, noted to be computed later."""
+    with np.errstate(all="ignore"):
+        value = compute()
+        if _state.graph is not None:
+            value = type(value)(map(np.asarray, value)) if isinstance(value, (tuple, list)) else np.asarray(value)
+            _state.graph.note_result(compute, value)
+    return _wrap(value)
+
+
+def _change(perform):
+    """Change arrays in place; while a graph is captured, later."""
+    if _state.graph is not None:
+        _state.graph.note(perform)
+    else:
+        with np.errstate(all="ignore"):
+            perform()
 
 
 class ndarray:
@@ -61,6 +111,7 @@ class ndarray:
 
     # Reads back to the host.
     def get(self, stream=None, order="C", out=None, blocking=True):
+        _refuse_in_capture("a read back")
         transfers.to_host += 1
         if out is not None:
             np.copyto(out, self._host)
@@ -128,10 +179,13 @@ class ndarray:
         )
 
     def __getitem__(self, key):
-        return _wrap(self._host[_key(key, self.shape)])
+        if any(getattr(getattr(e, "dtype", e), "kind", "") == "b" for e in (key if isinstance(key, tuple) else (key,))):
+            _refuse_in_capture("indexing by a mask waits for the number of its elements")
+        return _result(lambda: self._host[_key(key, self.shape)])
 
     def __setitem__(self, key, value):
-        self._host[_key(key, self.shape)] = _unwrap(value)
+        value = _unwrap(value)
+        _change(lambda: operator.setitem(self._host, _key(key, self.shape), value))
 
     def __getattr__(self, name):
         if f"ndarray.{name}" not in _NAMES:
@@ -143,7 +197,7 @@ class ndarray:
         return take(self, indices, axis, out)
 
     def copy(self, order="C"):
-        return _wrap(self._host.copy(order))
+        return _result(lambda: self._host.copy(order))
 
     def __copy__(self):
         return self.copy()
@@ -156,13 +210,14 @@ def _operator(name, reverse=False, in_place=False):
     function = getattr(operator, name + "_" if name in ("and", "or") else name)
 
     def method(self, *other):
+        if name == "matmul":
+            _refuse_cublas()
         other = tuple(_unwrap(value) for value in other)
-        with np.errstate(all="ignore"):
-            if in_place:
-                self._host = function(self._host, *other)
-                return self
-            result = function(*other, self._host) if reverse else function(self._host, *other)
-        return _wrap(np.asarray(result, order="C"))
+        if in_place:
+            _change(lambda: function(self._host, *other))
+            return self
+        operands = (*other, self._host) if reverse else (self._host, *other)
+        return _result(lambda: np.asarray(function(*operands), order="C"))
 
     return method
 
@@ -245,12 +300,17 @@ def _function(function, name):
                 raise TypeError(f"cupy.{name}() got an unexpected keyword argument '{keyword}'")
         if parameters and parameters[0] in ("a", "condition") and args and not isinstance(args[0], ndarray):
             raise TypeError(f"cupy.{name}() takes a cupy.ndarray, not {type(args[0])}")
-        opened = {key: _unwrap(value) for key, value in kwargs.items()}
-        with np.errstate(all="ignore"):
-            result = function(*_unwrap(args), **opened)
+        if name in CUBLAS:
+            _refuse_cublas()
+        if name in WAITING:
+            _refuse_in_capture(name)
+        opened, args = {key: _unwrap(value) for key, value in kwargs.items()}, _unwrap(args)
+        if kwargs.get("out") is not None or name in IN_PLACE:
+            _change(lambda: function(*args, **opened))
+            return kwargs.get("out")
         if isinstance(function, np.ufunc):
-            result = np.asarray(result, order="C")
-        return _wrap(result) if kwargs.get("out") is None else kwargs["out"]
+            return _result(lambda: np.asarray(function(*args, **opened), order="C"))
+        return _result(lambda: function(*args, **opened))
 
     if function is np.add:
         call.at = _add_at
@@ -258,7 +318,8 @@ def _function(function, name):
 
 
 def _add_at(a, indices, b=None):
-    np.add.at(_require_device(a)._host, _key(indices, a.shape), _unwrap(b))
+    host, b = _require_device(a)._host, _unwrap(b)
+    _change(lambda: np.add.at(host, _key(indices, a.shape), b))
 
 
 def __getattr__(name):
@@ -274,19 +335,21 @@ def __getattr__(name):
 
 def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocking=False):
     if isinstance(obj, ndarray):
-        return _wrap(np.array(obj._host, dtype, copy=copy or None, order=order, ndmin=ndmin))
+        return _result(lambda: np.array(obj._host, dtype, copy=copy or None, order=order, ndmin=ndmin))
+    _refuse_in_capture("a copy from the host")
     transfers.to_device += 1
     return _wrap(np.array(_from_device(obj), dtype, order=order if order != "A" else "K", ndmin=ndmin))
 
 
 def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
     if isinstance(a, ndarray):
-        return _wrap(np.asarray(a._host, dtype, order))
+        return _result(lambda: np.asarray(a._host, dtype, order))
     return array(a, dtype, order=order or "K")
 
 
 def ascontiguousarray(a, dtype=None):
-    return _wrap(np.ascontiguousarray(_require_device(a)._host, dtype))
+    host = _require_device(a)._host
+    return _result(lambda: np.ascontiguousarray(host, dtype))
 
 
 def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
@@ -300,7 +363,8 @@ def get_array_module(*args):
 
 
 def copyto(dst, src, casting="same_kind", where=None):
-    np.copyto(_require_device(dst)._host, _unwrap(src), casting, True if where is None else _unwrap(where))
+    host, src, where = _require_device(dst)._host, _unwrap(src), True if where is None else _unwrap(where)
+    _change(lambda: np.copyto(host, src, casting, where))
 
 
 def _from_device(obj):
@@ -320,19 +384,25 @@ def _require_device(a):
 
 
 def take(a, indices, axis=None, out=None):
-    return _wrap(np.take(_require_device(a)._host, _from_device(indices), axis, _unwrap(out), mode="wrap"))
+    host, indices = _require_device(a)._host, _from_device(indices)
+    if out is not None:
+        _change(lambda: np.take(host, indices, axis, out._host, mode="wrap"))
+        return out
+    return _result(lambda: np.take(host, indices, axis, mode="wrap"))
 
 
 def take_along_axis(a, indices, axis):
     host = _require_device(a)._host
     length = host.size if axis is None else host.shape[axis]
-    return _wrap(np.take_along_axis(host, _require_device(indices)._host % max(length, 1), axis))
+    indices = _require_device(indices)._host
+    return _result(lambda: np.take_along_axis(host, indices % max(length, 1), axis))
 
 
 def put_along_axis(arr, indices, values, axis):
     host = _require_device(arr)._host
     length = host.size if axis is None else host.shape[axis]
-    np.put_along_axis(host, _require_device(indices)._host % max(length, 1), _unwrap(values), axis)
+    indices, values = _require_device(indices)._host, _unwrap(values)
+    _change(lambda: np.put_along_axis(host, indices % max(length, 1), values, axis))
 
 
 # Kernels from source.
@@ -356,7 +426,7 @@ class RawKernel:
 
     def __call__(self, grid, block, args, *, shared_mem=0):
         prepared = self._kernel.prepare([_Pointer(a) if isinstance(a, ndarray) else a for a in args])
-        self._kernel.run(grid, block, prepared)
+        _change(lambda: self._kernel.run(grid, block, prepared))
 
 
 class _Pointer:
@@ -394,25 +464,98 @@ def is_available():
 
 
 class _Stream:
-    """A queue of work that is always done."""
+    """A queue of work that is always done, but for the time of a capture."""
+
+    null = None
 
     def __init__(self, null=False, non_blocking=False, ptds=False):
-        pass
+        self.before = []
 
     def synchronize(self):
-        pass
+        _refuse_in_capture("to wait for the device")
 
     def use(self):
+        _state.stream = self
         return self
 
     def __enter__(self):
-        return self
+        self.before.append(_state.stream)
+        return self.use()
 
     def __exit__(self, *_):
-        pass
+        _state.stream = self.before.pop()
+
+    def is_capturing(self):
+        return _state.graph is not None and _state.graph.stream is self
+
+    def begin_capture(self, mode=None):
+        if self is _Stream.null:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        assert _state.graph is None
+        _state.graph = _Graph(self)
+
+    def end_capture(self):
+        graph, _state.graph = _state.graph, None
+        return graph
 
 
-_Stream.null = _Stream()
+_Stream.null = _state.stream = _Stream()
+
+
+class _Graph:
+    """What was asked of the device during a capture."""
+
+    def __init__(self, stream):
+        self.stream, self.work = stream, []
+        self.pool = None if _state.pool is None else weakref.ref(_state.pool)
+
+    def note(self, perform):
+        assert _state.stream is self.stream, "cudaErrorStreamCaptureImplicit: work for another stream during a capture"
+        self.work.append(perform)
+
+    def note_result(self, compute, value):
+        """New arrays among the values are to be filled at each launch; a view already shows what it shows."""
+
+        def each(value):
+            return value if isinstance(value, (tuple, list)) else (value,)
+
+        again = each(compute())  # what is computed twice lies in two places, unless it is a view
+        new = [i for i, (a, b) in enumerate(zip(each(value), again)) if a.ctypes.data != np.asarray(b).ctypes.data]
+        if not new:
+            return
+        assert _state.pool is not None, "memory from the common pool during a capture: others will get it as well"
+
+        def perform():
+            computed = each(compute())
+            for i in new:
+                np.copyto(each(value)[i], computed[i])
+
+        self.note(perform)
+        for i in new:
+            each(value)[i].fill(np.nan if each(value)[i].dtype.kind == "f" else 1)
+
+    def launch(self, stream=None):
+        assert self.pool() is not None, "the memory of this graph was given back"
+        _refuse_in_capture("the launch of a graph")
+        with np.errstate(all="ignore"):
+            for perform in self.work:
+                perform()
+
+
+class _MemoryPool:
+    """A pool; where memory lies is NumPy's business, but whose it is, this tells."""
+
+    def malloc(self, size):
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def _using_allocator(allocator=None):
+    before, _state.pool = _state.pool, None if allocator is None else allocator.__self__
+    try:
+        yield
+    finally:
+        _state.pool = before
 
 
 class _Device(_Stream):
@@ -431,26 +574,36 @@ class _Device(_Stream):
 
     __hash__ = __int__
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
     mem_info = property(lambda self: (2**33, 2**33))
 
 
 cuda = types.SimpleNamespace(
     Device=_Device,
     Stream=_Stream,
+    Graph=_Graph,
+    MemoryPool=_MemoryPool,
+    using_allocator=_using_allocator,
     is_available=is_available,
     get_device_id=lambda: 0,
-    get_current_stream=lambda device_id=-1: _Stream.null,
+    get_current_stream=lambda device_id=-1: _state.stream,
     runtime=types.SimpleNamespace(
         getDeviceCount=lambda: 1,
         getDeviceProperties=lambda device: {"name": b"stand-in"},
-        deviceSynchronize=lambda: None,
+        deviceSynchronize=lambda: _refuse_in_capture("to wait for the device"),
         CUDARuntimeError=type("CUDARuntimeError", (RuntimeError,), {}),
     ),
 )
 
 
 def _as_strided(x, shape=None, strides=None):
-    return _wrap(np.lib.stride_tricks.as_strided(_require_device(x)._host, shape, strides))
+    host = _require_device(x)._host
+    return _result(lambda: np.lib.stride_tricks.as_strided(host, shape, strides))
 
 
 lib = types.SimpleNamespace(

@@ -6,6 +6,7 @@ from itertools import chain
 
 from minitorch_cnn.autograd import enable_grad, no_grad
 from minitorch_cnn.backend import asarray
+from minitorch_cnn.recording import is_recording
 from minitorch_cnn.tensor import Tensor
 
 
@@ -32,6 +33,7 @@ class Optimizer:
         If `params` is empty or holds something that cannot be optimized.
     """
 
+    capturable = False  #: whether a step can be part of one that `cuda.capture` records
     like_parameter = ()  #: the names of those tensors in the state that have their parameter's shape
 
     def __init__(self, params, defaults):
@@ -98,18 +100,40 @@ class Optimizer:
         -------
         Tensor or None
             What `closure` returned.
+
+        Raises
+        ------
+        RuntimeError
+            Within a step that is captured, if the optimizer is not `capturable`.
         """
+        if is_recording() and not self.capturable:
+            raise RuntimeError(
+                f"{type(self).__name__} cannot be part of a captured step: numbers that it computes in Python, such as "
+                "those that depend on the count of steps, would stay what they were. Use SGD, or leave it uncaptured"
+            )
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    gradient = -param.grad.array if group["maximize"] else param.grad.array
-                    self.update(param.array, gradient, self.state.setdefault(param, {}), group)
-                    param.bump_version()
+            params = [param for param in group["params"] if param.grad is not None]
+            self.update_group(params, group)
+            for param in params:
+                param.bump_version()
         return loss
+
+    def update_group(self, params, group):
+        """Change the parameters of a group that have a gradient, one after the other.
+
+        Parameters
+        ----------
+        params : list of Tensor
+        group : dict
+            The settings.
+        """
+        for param in params:
+            gradient = -param.grad.array if group["maximize"] else param.grad.array
+            self.update(param.array, gradient, self.state.setdefault(param, {}), group)
 
     def update(self, parameter, gradient, state, group):
         """Change one parameter in place.

@@ -249,3 +249,75 @@ def test_repr_shows_the_settings():
         "    dampening: 0",
         "    lr: 0.5",
     ]
+
+
+@pytest.mark.parametrize("momentum", [0, 0.5])
+def test_parameters_and_gradients_may_lie_in_memory_in_any_order(momentum, device):
+    """Batches innermost, transposed, with gaps: what is changed is what the indices say."""
+    start, gradient = (mt.arange(24.0).reshape(2, 3, 4) + k for k in (1, 30))
+    expected = start - 0.5 * gradient - (0.5 * (1 + momentum) * gradient)
+    layouts = [
+        lambda x: x.clone(),
+        lambda x: x.permute(2, 0, 1).contiguous().permute(1, 2, 0),
+        lambda x: mt.stack([x, x], 3)[..., 0],
+    ]
+    for of_parameter, of_gradient in itertools.product(layouts, layouts):
+        w = mt.Tensor(of_parameter(start.to(device)).array, requires_grad=True)
+        optimizer = mt.optim.SGD([w, mt.zeros(2, device=device)], lr=0.5, momentum=momentum)
+        for _ in range(2):
+            w.grad = of_gradient(gradient.to(device)).detach()
+            optimizer.step()
+        assert w.detach().cpu().tolist() == expected.tolist()
+
+
+def test_parameters_of_several_types_are_changed_on_a_gpu(device):
+    ws = [mt.ones(2, dtype=dtype, device=device, requires_grad=True) for dtype in (mt.float32, mt.float64)]
+    for w in ws:
+        w.grad = mt.ones_like(w)
+    mt.optim.SGD(ws, lr=0.25).step()
+    assert [w.detach().cpu().tolist() for w in ws] == [[0.75, 0.75]] * 2
+
+
+def test_an_update_on_a_gpu_is_one_launch(standin, monkeypatch):
+    launches = []
+    kernel = standin.RawKernel.__call__
+    monkeypatch.setattr(standin.RawKernel, "__call__", lambda self, *args: launches.append(1) or kernel(self, *args))
+    net = mt.models.LeNet().to("cuda")
+    optimizer = mt.optim.SGD(net.parameters(), lr=0.1)
+    for p in net.parameters():
+        p.grad = mt.ones_like(p).detach()
+    optimizer.step()
+    assert len(launches) == 1
+
+
+def test_a_parameter_may_change_its_type_between_steps(device):
+    net = mt.nn.Linear(3, 2).to(device)
+    optimizer = mt.optim.SGD(net.parameters(), lr=0.25)
+    for dtype in (mt.float32, mt.float64, mt.float32):
+        net.to(dtype)
+        before = net.weight.detach().clone()
+        net.weight.grad = mt.ones_like(net.weight).detach()
+        optimizer.step()
+        assert net.weight.dtype == dtype and mt.allclose(net.weight.detach(), before - 0.25)
+
+
+def test_momentum_lives_on_when_a_parameter_changes_its_type(device):
+    w = mt.nn.Parameter(mt.zeros(300, device=device))
+    optimizer = mt.optim.SGD([w], lr=1.0, momentum=0.5)
+    for dtype in (mt.float32, mt.float64, mt.float32):
+        w.data = w.data.to(dtype)
+        w.grad = mt.ones_like(w).detach()
+        optimizer.step()
+    assert w.tolist() == [-1 - 1.5 - 1.75] * 300
+
+
+def test_a_copied_optimizer_has_settings_of_its_own(device):
+    w = mt.ones(2, device=device, requires_grad=True)
+    w.grad = mt.ones_like(w)
+    optimizer = mt.optim.SGD([w], lr=0.25)
+    optimizer.step()
+    other = copy.deepcopy(optimizer)
+    other.param_groups[0]["lr"] = 0.5
+    other.step()
+    optimizer.step()
+    assert other.param_groups[0]["params"][0].tolist() == [0.25, 0.25] and w.tolist() == [0.5, 0.5]

@@ -6,9 +6,10 @@ import warnings
 import numpy as np
 
 from minitorch_cnn import ops
-from minitorch_cnn.backend import checks_are_deferred, to_numpy
+from minitorch_cnn.backend import to_numpy
 from minitorch_cnn.dtypes import int64
 from minitorch_cnn.ops.cross_entropy import CrossEntropy
+from minitorch_cnn.recording import checks_are_deferred
 from minitorch_cnn.tensor import Tensor
 
 
@@ -41,7 +42,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         If one of them is not a tensor.
     IndexError
         If a label is neither from 0 to C - 1 nor `ignore_index`. On a GPU, this takes a read of the labels; within
-        `backend.deferred_checks`, as in the training loop, the loss is NaN instead.
+        `recording.deferred_checks`, as in the training loop, the loss is NaN instead.
     ValueError
         If the batches differ in size, or `reduction` is unknown.
     RuntimeError
