@@ -181,7 +181,14 @@ class ndarray:
     def __getitem__(self, key):
         if any(getattr(getattr(e, "dtype", e), "kind", "") == "b" for e in (key if isinstance(key, tuple) else (key,))):
             _refuse_in_capture("indexing by a mask waits for the number of its elements")
-        return _result(lambda: self._host[_key(key, self.shape)])
+
+        def compute():
+            value = self._host[_key(key, self.shape)]
+            if isinstance(value, np.generic):  # one element: in CuPy a view of it, of no dimension
+                value = self._host[(*_key(key if isinstance(key, tuple) else (key,), self.shape), ...)]
+            return value
+
+        return _result(compute)
 
     def __setitem__(self, key, value):
         value = _unwrap(value)

@@ -238,6 +238,14 @@ def test_standin_reduces_to_arrays(standin):
         assert isinstance(result, standin.ndarray) and result.shape == ()
 
 
+def test_standin_gives_a_view_of_one_element(standin):
+    x = standin.asarray(np.arange(6.0).reshape(2, 3))
+    y = x[1, 2]
+    y += 10
+    x[0][1].fill(7)
+    assert x.tolist() == [[0, 7, 2], [3, 4, 15]]
+
+
 def test_standin_wraps_indices(standin):
     x, outside = standin.asarray(np.arange(3.0)), standin.asarray(np.array([3, -1, 10]))
     assert x[outside].tolist() == standin.take(x, outside).tolist() == [0.0, 2.0, 1.0]
