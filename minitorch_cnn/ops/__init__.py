@@ -74,10 +74,9 @@ from minitorch_cnn.ops.shape import (
     unsqueeze,
 )
 from minitorch_cnn.ops.steps import floor, floor_divide, remainder, sign
-from minitorch_cnn.ops.windows import BatchInnermost, Fold, Pad, SumWindows, Windows
+from minitorch_cnn.ops.windows import Fold, Pad, SumWindows, Windows
 
 __all__ = [
-    "BatchInnermost",
     "Convolve",
     "ConvolveTransposed",
     "Fold",

@@ -12,7 +12,7 @@ the output, the matrix of its windows is a view of what is there already.
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.ops.linalg import product
-from minitorch_cnn.ops.windows import batch_innermost, overlaid, sliding, window_count
+from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding, window_count
 
 
 class Convolve(Function):
@@ -88,14 +88,13 @@ def im2col(x, kernel_size, stride, dilation, before, after, groups):
     An element of a column is one of the window (row, channel, column), a column one place and image.
     """
     down, across = zip(kernel_size, stride, dilation, strict=True)
-    x = batch_innermost(_framed(x, before, after))
-    rows = sliding(x, 3, *across)  # (N, C, H, OW, KW)
-    n, c, *rest = rows.shape
-    rows = rows.reshape(n, groups, c // groups, *rest).transpose(1, 3, 2, 5, 4, 0)
+    rows = sliding(_framed(x, before, after), 2, *across)  # (H, C, OW, N, KW)
+    h, c, ow, n, kw = rows.shape
+    rows = rows.reshape(h, groups, c // groups, ow, n, kw).transpose(1, 0, 2, 5, 3, 4)
     rows = get_array_module(x).ascontiguousarray(rows)  # (G, H, C/G, KW, OW, N)
     windows = sliding(rows, 1, *down).transpose(0, 1, 6, 2, 3, 4, 5)  # (G, OH, KH, C/G, KW, OW, N)
-    _, oh, kh, _, kw, ow, _ = windows.shape
-    return windows.reshape(groups, oh, kh * c // groups * kw, ow * n)  # a view, unless rows are dilated
+    rows_of_columns = kernel_size[0] * c // groups * kw
+    return windows.reshape(groups, windows.shape[1], rows_of_columns, ow * n)  # a view, unless rows are dilated
 
 
 def col2im(columns, x_shape, w_shape, size, stride, dilation, before, after, groups):
@@ -118,8 +117,7 @@ def as_rows(w, groups):
 def as_products(y, groups):
     """Images (N, O, OH, OW) as a matrix for each row: (G, OH, O/G, OW·N); a view if they lie in memory so."""
     n, o, oh, ow = y.shape
-    y = batch_innermost(y).transpose(2, 1, 3, 0).reshape(oh, groups, o // groups, ow * n)
-    return y.transpose(1, 0, 2, 3)
+    return as_in_memory(y).reshape(oh, groups, o // groups, ow * n).transpose(1, 0, 2, 3)
 
 
 def as_images(products, ow, n):
@@ -129,10 +127,10 @@ def as_images(products, ow, n):
 
 
 def _framed(x, before, after):
-    """Images with a frame of zeros."""
+    """Images with a frame of zeros, as they are in memory: (H, C, W, N)."""
     if not any((*before, *after)):
-        return x
+        return as_in_memory(x)
     (n, c, h, w), (top, left), (bottom, right) = x.shape, before, after
-    y = get_array_module(x).zeros((h + top + bottom, c, w + left + right, n), dtype=x.dtype).transpose(3, 1, 0, 2)
-    y[:, :, top : top + h, left : left + w] = x
+    y = get_array_module(x).zeros((h + top + bottom, c, w + left + right, n), dtype=x.dtype)
+    y[top : top + h, :, left : left + w] = x.transpose(2, 1, 3, 0)
     return y

@@ -31,7 +31,8 @@ class Windows(Function):
 
     def forward(self, x):
         down, across = zip(*self.geometry, strict=True)
-        return sliding(sliding(batch_innermost(x), 2, *down), 3, *across)  # (N, C, OH, OW, KH, KW)
+        x = as_in_memory(x).transpose(3, 1, 0, 2)
+        return sliding(sliding(x, 2, *down), 3, *across)  # (N, C, OH, OW, KH, KW)
 
     def backward(self, dy, _y, _x):
         return (Fold(*self.geometry, _x.shape[2:])(dy),)
@@ -57,13 +58,14 @@ class SumWindows(Function):
         self.geometry = kernel_size, stride
 
     def forward(self, x):
-        for axis, kernel, stride in zip((2, 3), *self.geometry, strict=True):
-            count = window_count(x.shape[axis], kernel, stride)
-            parts = [x[_places(axis, k, stride, count)] for k in range(kernel)]
-            x = parts[0] + parts[1] if kernel > 1 else parts[0].copy()
+        y = as_in_memory(x)
+        for axis, kernel, stride in zip((0, 2), *self.geometry, strict=True):
+            count = window_count(y.shape[axis], kernel, stride)
+            parts = [y[_places(axis, k, stride, count)] for k in range(kernel)]
+            y = parts[0] + parts[1] if kernel > 1 else parts[0].copy()
             for part in parts[2:]:
-                x += part
-        return x  # (N, C, OH, OW)
+                y += part
+        return y.transpose(3, 1, 0, 2)  # (N, C, OH, OW)
 
     def backward(self, dy, _y, _x):
         return (SpreadWindows(*self.geometry, _x.shape[2:])(dy),)
@@ -76,25 +78,13 @@ class SpreadWindows(Function):
         self.geometry, self.size = (kernel_size, stride), size
 
     def forward(self, x):
-        x = batch_innermost(x)  # the larger result, too
-        for axis, size, kernel, stride in zip((2, 3), self.size, *self.geometry, strict=True):
-            x = overlaid([x] * kernel, axis, size, stride)
-        return x  # (N, C, H, W)
+        y = as_in_memory(x)
+        for axis, size, kernel, stride in zip((0, 2), self.size, *self.geometry, strict=True):
+            y = overlaid([y] * kernel, axis, size, stride)
+        return y.transpose(3, 1, 0, 2)  # (N, C, H, W)
 
     def backward(self, dy, _y, _x):
         return (SumWindows(*self.geometry)(dy),)
-
-
-class BatchInnermost(Function):
-    """y = x, laid out in memory as (H, C, W, N);  dx = dy."""
-
-    is_view = True
-
-    def forward(self, x):
-        return batch_innermost(x)
-
-    def backward(self, dy, _y, _x):
-        return (dy,)
 
 
 class Pad(Function):
@@ -132,9 +122,9 @@ class Pad(Function):
 # --- on arrays -------------------------------------------------------------------------------------------
 
 
-def batch_innermost(x):
-    """The same (N, C, H, W) array, laid out in memory as (H, C, W, N); a copy only where it is not so yet."""
-    return get_array_module(x).ascontiguousarray(x.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
+def as_in_memory(x):
+    """Images (N, C, H, W) as the contiguous array (H, C, W, N) that they are in memory; a copy where they are not."""
+    return get_array_module(x).ascontiguousarray(x.transpose(2, 1, 3, 0))
 
 
 def window_count(size, kernel, stride=1, dilation=1):

@@ -1,6 +1,6 @@
 """Convolution: every window of the image times the filters, for a whole batch as one matrix product."""
 
-from minitorch_cnn.nn.functional.geometry import batch_innermost, check_fit, images, paddings, pair, span
+from minitorch_cnn.nn.functional.geometry import check_fit, images, paddings, pair, span
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops import Convolve, ConvolveTransposed, Fold, Windows
 
@@ -67,7 +67,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     check_fit("conv2d", x.shape[2:], kernel, dilation, before, after)
 
     convolve = Convolve(stride, dilation, before, after, groups)
-    y = convolve(batch_innermost(x), weight, *([] if bias is None else [bias]))  # (N, O, OH, OW)
+    y = convolve(x, weight, *([] if bias is None else [bias]))  # (N, O, OH, OW)
     return y if is_batch else y[0]
 
 
@@ -113,7 +113,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
 
     size = [(n - 1) * s + span(k, d) for n, s, k, d in zip(x.shape[2:], stride, kernel, dilation, strict=True)]
     transposed = ConvolveTransposed(stride, dilation, (0, 0), (0, 0), groups, size)
-    y = framed(transposed(batch_innermost(x), weight), (0, 0), extra)
+    y = framed(transposed(x, weight), (0, 0), extra)
     size = y.shape[2:]
     if any(s - 2 * p < 1 for s, p in zip(size, padding, strict=True)):
         raise RuntimeError(f"conv_transpose2d: padding {padding} leaves nothing of an output of size {size}")

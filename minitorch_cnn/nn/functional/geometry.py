@@ -2,7 +2,6 @@
 
 import operator
 
-from minitorch_cnn.ops import BatchInnermost
 from minitorch_cnn.tensor import Tensor
 
 
@@ -71,11 +70,6 @@ def images(name, input):
             f"got {input.ndim} dimensions, shape {input.shape}"
         )
     return (input, True) if input.ndim == 4 else (input.reshape(1, *input.shape), False)
-
-
-def batch_innermost(x):
-    """Images with the memory order that windows are fast in; a copy only if they have another."""
-    return x if x.array.transpose(2, 1, 3, 0).flags.c_contiguous else BatchInnermost()(x)
 
 
 def check_fit(name, size, kernel, dilation, before, after):

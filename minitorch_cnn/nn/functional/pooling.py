@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.nn.functional.geometry import batch_innermost, check_fit, images, pair, span
+from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops import SumWindows, Windows, div, maximum, pick
 from minitorch_cnn.tensor import Tensor
@@ -188,8 +188,8 @@ def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
 
 
 def _framed(x, axes, value):
-    """The images, laid out for windows and padded."""
-    return framed(batch_innermost(x), [a.padding for a in axes], [a.padding_after for a in axes], value)
+    """The padded images."""
+    return framed(x, [a.padding for a in axes], [a.padding_after for a in axes], value)
 
 
 def _divisors(axes, x, count_include_pad):
