@@ -30,7 +30,7 @@ bench: $(VENV)/.installed-test  ## one LeNet training step, side by side with Py
 
 bench-all: $(VENV)/.installed-test  ## every benchmark, other frameworks too, and docs/benchmarks.md from the results
 	-$(BIN)/python benchmarks/environments.py
-	set -e; for name in lenet_step chapter layers overhead floor; do $(BIN)/python benchmarks/$$name.py; done
+	set -e; for name in lenet_step chapter epoch layers overhead floor; do $(BIN)/python benchmarks/$$name.py; done
 	$(BIN)/python benchmarks/report.py
 
 lint: $(VENV)/.installed-test  ## ruff: the rules and the format

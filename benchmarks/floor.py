@@ -26,6 +26,7 @@ from minitorch_cnn.training.shards import map_shards, shard_count
 WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "ConvolveWindows", "ConvolveTransposed"  # operations that call matmul
 WITH_EXP = "Sigmoid", "LogSoftmax"  # and exp
 STEP, FLOOR, PRODUCTS, EXP = "step", "floor", "products alone", "exp alone"
+UNROLLED = "products alone, by whole column matrices"
 
 
 def recorded_calls(n):
@@ -48,6 +49,18 @@ def recorded_calls(n):
     with mock.patch("numpy.matmul", recording(np.matmul)), mock.patch("numpy.exp", recording(np.exp)):
         loss(net(x), y).backward()
     return calls
+
+
+def unrolled(calls):
+    """The same calls, but those of convolutions as one product with the column matrix of all rows."""
+    return [(np.matmul, whole(*arrays) if arrays[0].ndim == 4 else arrays) for f, arrays in calls if f is np.matmul]
+
+
+def whole(a, b):
+    """The factors of one product, for those of one for each row of the output, of an array for one group."""
+    if a.shape[1] == 1:  # filters (1, 1, O, K), columns or gradients (1, OH, K, L)
+        return [a[0, 0], np.concatenate(b[0], axis=1)]
+    return [np.concatenate(a[0], axis=1), np.concatenate(b[0], axis=0)]  # columns (1, OH, K, L), (1, OH, L, O)
 
 
 def floor_step(calls_of_shards, *functions):
@@ -74,6 +87,7 @@ def measure_floor(batch, turns, seconds):
         STEP: step,
         PRODUCTS: floor_step(calls, np.matmul),
         EXP: floor_step(calls, np.exp),
+        UNROLLED: floor_step([unrolled(shard) for shard in calls], np.matmul),
     }
     measured = {name: [] for name in steps}
     for _ in range(turns):

@@ -6,6 +6,7 @@ A table stands between ``<!-- begin NAME -->`` and ``<!-- end -->``. No number i
 import re
 
 import chapter
+import epoch
 import floor
 import layers
 import lenet_step
@@ -13,7 +14,14 @@ import overhead
 from shown import FOLDER, load
 
 PAGE = FOLDER.parent / "docs" / "benchmarks.md"
-BENCHMARKS = {"lenet_step": lenet_step, "chapter": chapter, "layers": layers, "overhead": overhead, "floor": floor}
+BENCHMARKS = {
+    "lenet_step": lenet_step,
+    "chapter": chapter,
+    "epoch": epoch,
+    "layers": layers,
+    "overhead": overhead,
+    "floor": floor,
+}
 
 
 def render(text):
@@ -39,7 +47,7 @@ def main():
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(render(text), encoding="utf-8")
     for name, benchmark in BENCHMARKS.items():
-        if results := load(name):
+        if (results := load(name)) and hasattr(benchmark, "plot"):
             benchmark.plot(results)
     print(f"written: {PAGE.relative_to(FOLDER.parent)} and docs/images/")
 
