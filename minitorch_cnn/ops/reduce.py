@@ -6,7 +6,7 @@ from collections import namedtuple
 import numpy as np
 
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend import arg_extreme, get_array_module
 from minitorch_cnn.dtypes import bool_, float32, float64, int64
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import exp, maximum, minimum, sqrt, where
@@ -185,7 +185,7 @@ def _arg(name, input, dim, keepdim):
     if input.ndim == 0:
         return Tensor(get_array_module(input.array).zeros_like(input.array, dtype=int64))
     array = input.array.astype("uint8") if input.dtype == bool_ else input.array
-    index = getattr(array, name)(axis=dim)
+    index = arg_extreme(name, array, dim)
     if keepdim:
         xp = get_array_module(array)
         index = xp.asarray(index).reshape(_kept(input.shape, range(input.ndim) if dim is None else (dim,)))
