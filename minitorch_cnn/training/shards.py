@@ -212,6 +212,7 @@ class _Pool:
         if getattr(self.here, "in_shard", False):
             return [function(i) for i in range(count)]
 
+        keep_freed_memory()
         results, waiting = [None] * count, queue.SimpleQueue()
 
         def work():
@@ -239,7 +240,6 @@ class _Pool:
         from concurrent.futures import ThreadPoolExecutor
 
         if self.executor is None:
-            keep_freed_memory()
             others = (self.threads or len(available_cores())) - 1  # the calling thread takes part
             self.executor = ThreadPoolExecutor(others, thread_name_prefix="shard")
         return self.executor
