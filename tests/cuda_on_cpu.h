@@ -3,10 +3,11 @@
 // A thread runs until it ends or comes to __syncthreads(); then the next one has its turn, and when all have come so
 // far, they go on. In `order` -1 the last thread is first: a kernel that lacks a __syncthreads() gives another result.
 
+#include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 using std::exp;
@@ -23,52 +24,71 @@ static dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace fibers {
 
-const size_t STACK = 1 << 16;
+// A thread with a stack of its own, which is given kernel after kernel to run.
 struct Thread {
-    ucontext_t context;
-    dim3 index;
-    bool is_done;
+    std::vector<char> stack = std::vector<char>(1 << 16);
+    ucontext_t start;
+    jmp_buf here;
+    bool is_started = false, is_done = true;
 };
-static ucontext_t scheduler;
+static std::vector<Thread*> threads;
 static Thread* running;
+static jmp_buf scheduler;
 static void (*body)(void**);
 static void** arguments;
 
+static void yield()
+{
+    if (!_setjmp(running->here))
+        _longjmp(scheduler, 1);
+}
+
 static void run()
 {
-    body(arguments);
-    running->is_done = true;
-    swapcontext(&running->context, &scheduler);
+    for (;;) {
+        body(arguments);
+        running->is_done = true;
+        yield();
+    }
+}
+
+static void resume(Thread* thread)
+{
+    running = thread;
+    if (_setjmp(scheduler))
+        return;  // the thread has yielded
+    if (thread->is_started)
+        _longjmp(thread->here, 1);
+    thread->is_started = true;
+    getcontext(&thread->start);
+    thread->start.uc_stack.ss_sp = thread->stack.data();
+    thread->start.uc_stack.ss_size = thread->stack.size();
+    makecontext(&thread->start, run, 0);
+    setcontext(&thread->start);
 }
 
 // One block. A barrier that only some of the threads reach is an error, as it hangs a GPU.
 static bool block(int order)
 {
-    static std::vector<char> stacks;
-    std::vector<Thread> threads;
-    for (unsigned z = 0; z < blockDim.z; z++)
-        for (unsigned y = 0; y < blockDim.y; y++)
-            for (unsigned x = 0; x < blockDim.x; x++)
-                threads.push_back({{}, {x, y, z}, false});
-    stacks.resize(threads.size() * STACK);
-    for (size_t i = 0; i < threads.size(); i++) {
-        getcontext(&threads[i].context);
-        threads[i].context.uc_stack.ss_sp = &stacks[i * STACK];
-        threads[i].context.uc_stack.ss_size = STACK;
-        makecontext(&threads[i].context, run, 0);
-    }
+    unsigned count = blockDim.x * blockDim.y * blockDim.z;
+    while (threads.size() < count)
+        threads.push_back(new Thread);
+    for (unsigned i = 0; i < count; i++)
+        threads[i]->is_done = false;
     for (;;) {
-        size_t done = 0;
-        for (size_t i = 0; i < threads.size(); i++) {
-            running = &threads[order > 0 ? i : threads.size() - 1 - i];
-            threadIdx = running->index;
-            swapcontext(&scheduler, &running->context);
-            done += running->is_done;
+        unsigned done = 0;
+        for (unsigned turn = 0; turn < count; turn++) {
+            unsigned i = order > 0 ? turn : count - 1 - turn;
+            threadIdx = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
+            resume(threads[i]);
+            done += threads[i]->is_done;
         }
-        if (done == threads.size())
+        if (done == count)
             return true;
-        if (done)
+        if (done) {
+            threads.clear();  // some wait in the middle of a kernel, for ever
             return false;
+        }
     }
 }
 
@@ -76,7 +96,7 @@ static bool block(int order)
 
 static void __syncthreads()
 {
-    swapcontext(&fibers::running->context, &fibers::scheduler);
+    fibers::yield();
 }
 
 // Call a kernel of any signature with arguments given by their addresses, as CUDA's driver does.

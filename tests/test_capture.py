@@ -306,9 +306,10 @@ def switch(**settings):
         ({"momentum": 0.9}, lambda r: r.optimizer.load_state_dict(r.optimizer.state_dict()), "capture the step anew"),
         ({}, lambda run: setattr(run.net[0].weight, "data", run.net[0].weight.data.clone()), "capture the step anew"),
         ({}, lambda run: run.net.double(), "capture the step anew"),
+        ({}, lambda run: run.net.cpu(), "capture the step anew"),
         ({}, lambda run: run.optimizer.add_param_group({"params": [mt.zeros(1)]}), "another number of groups"),
     ],
-    ids=["momentum off", "momentum on", "state loaded", "other memory", "other type", "a group added"],
+    ids=["momentum off", "momentum on", "state loaded", "other memory", "other type", "cpu", "a group added"],
 )
 def test_what_the_graph_does_not_know_of_is_refused(device, settings, change, message):
     run, data = Run(device, **settings), list(batches(5))
@@ -319,6 +320,41 @@ def test_what_the_graph_does_not_know_of_is_refused(device, settings, change, me
     with pytest.raises(RuntimeError, match=message):
         run(data[4])
     assert_equal(run.weights(), before)
+
+
+class WithAStepOfItsOwn(mt.optim.SGD):
+    def step(self):
+        super().step()
+        self.param_groups[0]["lr"] *= 0.5
+
+
+class WithAnUpdateOfItsOwn(mt.optim.SGD):
+    def update(self, parameter, gradient, state, group):
+        parameter -= 2 * group["lr"] * gradient
+
+
+@on_gpu
+@pytest.mark.parametrize("optimizer", [WithAStepOfItsOwn, WithAnUpdateOfItsOwn])
+def test_a_subclass_with_a_step_of_its_own_is_not_captured_and_does_its_own(device, optimizer):
+    run, batch = Run(device, optimizer=optimizer), next(batches(1))
+    assert not run.optimizer.capturable
+    with pytest.raises(RuntimeError, match=f"{optimizer.__name__} cannot be part of a captured step"):
+        run(batch)
+    before = run.weights()
+    plain_step(run, *batch)
+    rate = 1 if optimizer is WithAnUpdateOfItsOwn else 0.5
+    for old, new, gradient in zip(before, run.weights(), run.gradients()):
+        np.testing.assert_allclose(new, old - rate * gradient, rtol=1e-6, atol=1e-7)
+
+
+@on_gpu
+def test_to_the_device_where_it_is_changes_nothing(device):
+    """As `training.evaluate` does it after each epoch."""
+    run, data = Run(device, momentum=0.9), list(batches(5))
+    for batch in data:
+        run(batch)
+        run.net.to(device)
+    assert run.captured.recording.graph is not None
 
 
 @on_gpu

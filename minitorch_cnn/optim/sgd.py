@@ -47,7 +47,6 @@ class SGD(Optimizer):
     [0.5, 1.0]
     """
 
-    capturable = True
     like_parameter = ("momentum_buffer",)
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
@@ -71,6 +70,11 @@ class SGD(Optimizer):
         )
         self._settings = {}  # for each group whose parameters are on a GPU: what the kernel reads there
 
+    @property
+    def capturable(self):
+        """Yes, but not a subclass with a step of its own: what that does in Python, no replay would do."""
+        return type(self).step is SGD.step and type(self).update is SGD.update
+
     def update(self, parameter, gradient, state, group):
         # float(): with a NumPy float64, the products and the momentum of float32 weights would be float64.
         lr, momentum, weight_decay = float(group["lr"]), float(group["momentum"]), float(group["weight_decay"])
@@ -87,7 +91,7 @@ class SGD(Optimizer):
         parameter -= lr * gradient
 
     def update_group(self, params, group):
-        if not kernels.can_sgd([param.array for param in params]):
+        if type(self).update is not SGD.update or not kernels.can_sgd([param.array for param in params]):
             if is_capturing():
                 raise RuntimeError("SGD expected parameters on the GPU, of one type in each group and without gaps")
             return super().update_group(params, group)
@@ -120,18 +124,18 @@ class _Launch:
     def __init__(self, optimizer, params, settings):
         self.optimizer, self.params, self.settings = optimizer, params, settings
         self.gradients = [param.grad for param in params]
-        self.arrays, self.groups = self._arrays(), len(optimizer.param_groups)
+        self.arrays, self.places = self._arrays(), self._places()
+        self.groups = len(optimizer.param_groups)
 
     def __call__(self):
         if not is_capturing():  # else the numbers would be written at each replay
             self.settings.refresh()
-        weights, velocities = self.arrays
+        weights, velocities = self.arrays  # kept, so that nobody else gets their memory
         kernels.sgd(weights, [gradient.array for gradient in self.gradients], velocities, self.settings.array)
 
     def prepare(self):
         """Before a replay: see that the memory is still that of the parameters, and do what Python did in the step."""
-        now = self._arrays()
-        if any(a is not b for arrays, old in zip(now, self.arrays) for a, b in zip(arrays, old)):
+        if self._places() != self.places:
             raise RuntimeError(
                 "a parameter or its momentum lies elsewhere than when the step was captured, because of "
                 "load_state_dict(), to(), or a change of momentum from or to 0; capture the step anew"
@@ -152,6 +156,11 @@ class _Launch:
             return weights, weights
         velocities = [self.optimizer.state.get(param, {}).get("momentum_buffer") for param in self.params]
         return weights, [None if velocity is None else velocity.array for velocity in velocities]
+
+    def _places(self):
+        """Where each of them lies, and how."""
+        arrays = [array for some in self._arrays() for array in some]
+        return [None if a is None else (getattr(a.data, "ptr", "cpu"), a.strides, a.dtype) for a in arrays]
 
 
 class _Settings:
