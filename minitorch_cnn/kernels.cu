@@ -1,6 +1,6 @@
 // What the GPU computes where CuPy has no function for it, or needs several launches for what one can do.
 //
-// `kernels.py` compiles this file when a kernel is first needed, once for float and once for double, and launches its
+// `launch.py` compiles this file when a kernel is first needed, once for float and once for double, and starts its
 // functions. Each is written from the point of view of one thread, and thousands run at once: a thread asks for its
 // number and computes the elements that belong to it. No two threads write to one address, and every sum is taken in
 // an order that is fixed, so that a computation that is repeated gives the same to the last bit.

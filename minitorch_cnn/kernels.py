@@ -4,27 +4,23 @@ An operation calls the function; only here is it decided which of the two comput
 kernels are not compiled for, it is the plain version.
 """
 
-import functools
 import math
-from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn.backend import CUDA, device_of, get_array_module
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.launch import THREADS, blocks, counted, dense, has_kernel, laid_out_as, launch
 from minitorch_cnn.recording import is_recording
-
-THREADS = 256  # of a block, where a thread computes one element
-
 
 # --- sigmoid ---------------------------------------------------------------------------------------------
 
 
 def sigmoid(x):
     """``1 / (1 + exp(-x))``, in the memory order of x."""
-    if _has_kernel(x):
-        x = _dense(x)
+    if has_kernel(x):
+        x = dense(x)
         y = get_array_module(x).empty_like(x)
-        _launch("sigmoid", y, _blocks(x.size), THREADS, x, y, np.int32(x.size))
+        launch("sigmoid", y, blocks(x.size), (THREADS,), x, y, np.int32(x.size))
         return y
     xp = get_array_module(x)
     y = xp.negative(x, out=xp.empty_like(x))
@@ -35,10 +31,10 @@ def sigmoid(x):
 
 def sigmoid_gradient(dy, y):
     """``dy y (1 - y)``, for y = sigmoid(x)."""
-    if _has_kernel(y, dy):
-        y = _dense(y)
+    if has_kernel(y, dy):
+        y = dense(y)
         dy, dx = laid_out_as(y, dy), get_array_module(y).empty_like(y)
-        _launch("sigmoid_gradient", dx, _blocks(y.size), THREADS, dy, y, dx, np.int32(y.size))
+        launch("sigmoid_gradient", dx, blocks(y.size), (THREADS,), dy, y, dx, np.int32(y.size))
         return dx
     dx = 1 - y
     dx *= y
@@ -72,11 +68,11 @@ def im2col(x, kernel, stride, dilation, before, after, groups):
     n, c, h, w = x.shape
     oh, ow = _window_counts((h, w), kernel, stride, dilation, before, after)
     shape = groups, oh, kernel[0] * (c // groups) * kernel[1], ow * n
-    size = _counted("im2col", math.prod(shape))
+    size = counted("im2col", math.prod(shape))
     columns = get_array_module(x).empty(shape, x.dtype)
     to = np.array([tuple(s // x.itemsize for s in x.strides)], "i8,i8,i8,i8")
     geometry = _geometry(x.shape, (oh, ow), kernel, stride, dilation, before, groups)
-    _launch("im2col", columns, _blocks(size), THREADS, x, to, columns, geometry, size)
+    launch("im2col", columns, blocks(size), (THREADS,), x, to, columns, geometry, size)
     return columns
 
 
@@ -90,12 +86,12 @@ def col2im(columns, shape, kernel, stride, dilation, before, after, groups):
     """
     n, c, h, w = shape
     counts = _window_counts((h, w), kernel, stride, dilation, before, after)
-    _counted("col2im", columns.size)
-    size = _counted("col2im", math.prod(shape))
+    counted("col2im", columns.size)
+    size = counted("col2im", math.prod(shape))
     xp = get_array_module(columns)
     columns, x = xp.ascontiguousarray(columns), xp.empty((h, c, w, n), columns.dtype)
     geometry = _geometry(shape, counts, kernel, stride, dilation, before, groups)
-    _launch("col2im", x, _blocks(size), THREADS, columns, x, geometry, size)
+    launch("col2im", x, blocks(size), (THREADS,), columns, x, geometry, size)
     return x.transpose(3, 1, 0, 2)  # (N, C, H, W)
 
 
@@ -135,9 +131,9 @@ def cross_entropy(x, labels, ignore_index):
         The sum of the losses, how many rows count, and the mean.
     """
     xp = get_array_module(x)
-    if _has_kernel(x):
+    if has_kernel(x):
         losses, totals = xp.empty(len(x), x.dtype), xp.empty(3, x.dtype)
-        _launch("cross_entropy", x, 1, THREADS, _logits(x), labels, np.int64(ignore_index), losses, totals)
+        launch("cross_entropy", x, (1,), (THREADS,), _logits(x), labels, np.int64(ignore_index), losses, totals)
         return losses, totals
     shifted = x - x.max(axis=1, keepdims=True)  # (N, C)
     counts = labels != ignore_index
@@ -163,11 +159,11 @@ def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
         Whether `dy` is the gradient with respect to the mean: each row has its part of it.
     """
     xp = get_array_module(x)
-    if _has_kernel(x, dy):
+    if has_kernel(x, dy):
         dx = xp.empty(x.shape, x.dtype)
         to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)
         args = _logits(x), labels, np.int64(ignore_index), dy, to_dy, totals, np.int32(is_mean), dx
-        _launch("cross_entropy_gradient", x, _blocks(len(x)), THREADS, *args)
+        launch("cross_entropy_gradient", x, blocks(len(x)), (THREADS,), *args)
         return dx
     dx = xp.exp(x - x.max(axis=1, keepdims=True))  # (N, C)
     dx /= dx.sum(axis=1, keepdims=True)
@@ -180,7 +176,7 @@ def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
 
 def _logits(x):
     to_row, to_class = (stride // x.itemsize for stride in x.strides)
-    _counted("cross_entropy", x.size)
+    counted("cross_entropy", x.size)
     return np.array([(x.data.ptr, to_row, to_class, *x.shape)], _LOGITS)
 
 
@@ -194,7 +190,7 @@ _PARAMETERS = np.dtype(
 
 def can_sgd(parameters):
     """Whether `sgd` can change these arrays: on a GPU, of one type, their elements without gaps."""
-    return bool(parameters) and _has_kernel(*parameters) and all(_dense(w) is w for w in parameters)
+    return bool(parameters) and has_kernel(*parameters) and all(dense(w) is w for w in parameters)
 
 
 def sgd(parameters, gradients, velocities, settings):
@@ -211,11 +207,11 @@ def sgd(parameters, gradients, velocities, settings):
     for i in range(0, len(parameters), _TENSORS):
         some = [arrays[i : i + _TENSORS] for arrays in (parameters, gradients, velocities)]
         table = np.zeros(1, _PARAMETERS)
-        table["size"][0, : len(some[0])] = [_counted("sgd", array.size) for array in some[0]]
+        table["size"][0, : len(some[0])] = [counted("sgd", array.size) for array in some[0]]
         for name, arrays in zip("wgv", some):
             table[name][0, : len(arrays)] = [array.data.ptr for array in arrays]
-        grid = (*_blocks(table["size"].max()), len(some[0]))
-        _launch("sgd", settings, grid, THREADS, table, settings)
+        grid = (*blocks(table["size"].max()), len(some[0]))
+        launch("sgd", settings, grid, (THREADS,), table, settings)
 
 
 # --- the matrix product ----------------------------------------------------------------------------------
@@ -230,7 +226,7 @@ def matmul(a, b):
     It is that of the array library, which on a GPU is cuBLAS. Only while a CUDA graph is recorded, where CuPy refuses
     to call cuBLAS, it is a kernel of our own.
     """
-    if is_recording() and _has_kernel(a, b):
+    if is_recording() and has_kernel(a, b):
         return _matmul(a, b)
     return get_array_module(a).matmul(a, b)
 
@@ -250,68 +246,11 @@ def _matmul(a, b):
     y = xp.empty((splits, *batch, m, n), a.dtype)
     grid = -(-n // _COLUMNS), -(-m // _ROWS), splits * count
     if y.size:
-        sizes = (np.int32(_counted("matmul", size)) for size in (count, m, k, n, depth))
-        _launch("matmul", y, grid, (16, 16), a, _matrix_strides(a), b, _matrix_strides(b), y, *sizes)
+        sizes = (np.int32(counted("matmul", size)) for size in (count, m, k, n, depth))
+        launch("matmul", y, grid, (16, 16), a, _matrix_strides(a), b, _matrix_strides(b), y, *sizes)
     return y[0] if splits == 1 else y.sum(axis=0)
 
 
 def _matrix_strides(x):
     steps = [0 if size == 1 else stride // x.itemsize for size, stride in zip(x.shape, x.strides)]
     return np.array([((0, *steps) if x.ndim == 2 else tuple(steps))], _MATRIX)
-
-
-# --- how to launch ---------------------------------------------------------------------------------------
-
-
-def _has_kernel(*arrays):
-    """Whether arrays are on a GPU, and all of one type that the kernels are compiled for."""
-    types = {x.dtype.name for x in arrays}
-    return device_of(arrays[0]) == CUDA and types in ({"float32"}, {"float64"})
-
-
-def _launch(name, like, grid, block, *args):
-    """Start a kernel, compiled for the type of the array `like`, on blocks of threads."""
-    grid, block = (tuple(np.atleast_1d(size).tolist()) for size in (grid, block))
-    _kernel(get_array_module(like), name, like.dtype.name)(grid, block, args)
-
-
-@functools.cache
-def _kernel(xp, name, dtype):
-    return _compiled(xp, {"float32": "float", "float64": "double"}[dtype]).get_function(name)
-
-
-@functools.cache
-def _compiled(xp, real):
-    source = Path(__file__).with_name("kernels.cu").read_text(encoding="utf-8")
-    return xp.RawModule(code=source, options=("-std=c++14", f"-DREAL={real}"))
-
-
-def _blocks(size):
-    return (max(1, -(-int(size) // THREADS)),)
-
-
-def _counted(name, size):
-    """A number of elements as the kernels count: in 32 bits."""
-    if size > 2**31 - 2 * THREADS:
-        raise ValueError(f"{name}: {size} elements are more than one launch can count; use smaller batches")
-    return np.int32(size)
-
-
-def _dense(x):
-    """An array whose elements fill a piece of memory without gaps: itself if it is so, in whatever order, or a copy."""
-    expected = x.itemsize
-    for stride, size in sorted(zip(x.strides, x.shape)):
-        if size > 1:
-            if stride != expected:
-                return get_array_module(x).ascontiguousarray(x)
-            expected *= size
-    return x
-
-
-def laid_out_as(like, x):
-    """An array of the type and in the memory order of a dense one: itself if it is so, or a copy."""
-    if x.strides == like.strides and x.dtype == like.dtype and x.shape == like.shape:
-        return x
-    y = get_array_module(like).empty_like(like)
-    y[...] = x
-    return y

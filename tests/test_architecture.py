@@ -16,7 +16,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.rel
 
 # From the bottom to the top. A module may import what stands on its own line or above it.
 LAYERS = [
-    ["recording", "backend", "kernels", "dtypes", "random", "table"],
+    ["recording", "backend", "launch", "kernels", "dtypes", "random", "table"],
     ["tensor", "operators", "methods", "inplace", "display"],
     ["autograd"],
     ["ops", "creation"],

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import minitorch_cnn
-from minitorch_cnn import backend, kernels
+from minitorch_cnn import backend, kernels, launch
 
 SOURCE = Path(minitorch_cnn.__file__).with_name("kernels.cu").read_text(encoding="utf-8")
 rng = np.random.default_rng(3)
@@ -319,7 +319,7 @@ def test_a_missing_barrier_is_noticed(name, standin, monkeypatch):
     """The same with each __syncthreads() made to do nothing: here the order must matter, or the test above is blind."""
     broken = SOURCE.replace("__syncthreads();", "if (blockDim.x > 9999) __syncthreads();")
     module = standin.RawModule(code=broken, options=("-DREAL=double",))
-    monkeypatch.setattr(kernels, "_kernel", lambda xp, name, dtype: module.get_function(name))
+    monkeypatch.setattr(launch, "_kernel", lambda xp, name, dtype: module.get_function(name))
     with pytest.raises(AssertionError):
         test_no_thread_depends_on_the_turn_of_another(name, standin, monkeypatch)
 
