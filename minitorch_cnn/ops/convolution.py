@@ -9,8 +9,10 @@ are copied into it. Rows lie in memory one behind the other, and so do those of 
 the output, the matrix of its windows is a view of what is there already.
 """
 
+from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.launch import on_gpu
 from minitorch_cnn.ops.linalg import product
 from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding, window_count
 
@@ -53,7 +55,8 @@ class ConvolveTransposed(Function):
         groups = self.geometry[-1]
         filters = as_rows(w, groups).transpose(0, 1, 3, 2)  # (G, 1, KH·C/G·KW, O/G)
         columns = product(filters, as_products(x, groups))  # (G, OH, KH·C/G·KW, OW·N)
-        return col2im(columns, x.shape, w.shape, self.size, *self.geometry)
+        shape = len(x), w.shape[1] * groups, *self.size
+        return col2im(columns, shape, w.shape[2:], *self.geometry)
 
     def backward(self, dy, _y, x, w):
         dx = Convolve(*self.geometry)(dy, w) if wants_grad(x) else None
@@ -82,6 +85,7 @@ class ConvolveWindows(Function):
 # --- on arrays -------------------------------------------------------------------------------------------
 
 
+@on_gpu(kernels.im2col)
 def im2col(x, kernel_size, stride, dilation, before, after, groups):
     """The windows of framed images as columns, a matrix for each row of the output: (G, OH, KH·C/G·KW, OW·N).
 
@@ -97,15 +101,17 @@ def im2col(x, kernel_size, stride, dilation, before, after, groups):
     return windows.reshape(groups, windows.shape[1], rows_of_columns, ow * n)  # a view, unless rows are dilated
 
 
-def col2im(columns, x_shape, w_shape, size, stride, dilation, before, after, groups):
-    """The transpose of `im2col`: the columns of (N, O, OH, OW) places added up, (N, C, H, W)."""
-    (n, _, oh, ow), (_, c, kh, kw), (h, w), (top, left) = x_shape, w_shape, size, before  # c is C/G
-    windows = columns.reshape(groups, oh, kh, c, kw, ow, n)
+@on_gpu(kernels.col2im)
+def col2im(columns, shape, kernel_size, stride, dilation, before, after, groups):
+    """The transpose of `im2col`: every window added up at the place it came from, in images (N, C, H, W)."""
+    (n, c, h, w), (kh, kw), (top, left) = shape, kernel_size, before
+    ow = window_count(w + left + after[1], kw, stride[1], dilation[1])
+    windows = columns.reshape(groups, columns.shape[1], kh, c // groups, kw, ow, n)
     down, across = zip((h + top + after[0], w + left + after[1]), stride, dilation, strict=True)
     rows = overlaid([windows[:, :, k] for k in range(kh)], 1, *down)  # (G, H, C/G, KW, OW, N)
     x = overlaid([rows[:, :, :, k] for k in range(kw)], 3, *across)  # (G, H, C/G, W, N)
     x = x[:, top : top + h, :, left : left + w].transpose(1, 0, 2, 3, 4)
-    return x.reshape(h, groups * c, w, n).transpose(3, 1, 0, 2)
+    return x.reshape(h, c, w, n).transpose(3, 1, 0, 2)
 
 
 def as_rows(w, groups):
