@@ -55,6 +55,7 @@ class _State:
 _state = _State()
 CUBLAS = {"matmul", "dot", "vdot", "inner", "outer", "tensordot", "einsum", "kron", "ndarray.dot", "linalg.norm"}
 WAITING = {"nonzero", "ndarray.nonzero", "flatnonzero", "argwhere", "unique", "extract", "array_equal", "allclose"}
+NOT_COMPUTED = {"empty", "empty_like"}  # memory, and no launch
 IN_PLACE = {"ndarray.fill", "ndarray.sort", "ndarray.partition", "ndarray.put"}
 
 
@@ -315,6 +316,8 @@ def _function(function, name):
         if kwargs.get("out") is not None or name in IN_PLACE:
             _change(lambda: function(*args, **opened))
             return kwargs.get("out")
+        if name in NOT_COMPUTED and _state.graph is not None:
+            return _wrap(_state.graph.new(function(*args, **opened)))
         if isinstance(function, np.ufunc):
             return _result(lambda: np.asarray(function(*args, **opened), order="C"))
         return _result(lambda: function(*args, **opened))
@@ -513,7 +516,7 @@ class _Graph:
     """What was asked of the device during a capture."""
 
     def __init__(self, stream):
-        self.stream, self.work = stream, []
+        self.stream, self.work, self.memory = stream, [], []
         self.pool = None if _state.pool is None else weakref.ref(_state.pool)
 
     def note(self, perform):
@@ -530,7 +533,6 @@ class _Graph:
         new = [i for i, (a, b) in enumerate(zip(each(value), again)) if a.ctypes.data != np.asarray(b).ctypes.data]
         if not new:
             return
-        assert _state.pool is not None, "memory from the common pool during a capture: others will get it as well"
 
         def perform():
             computed = each(compute())
@@ -539,7 +541,14 @@ class _Graph:
 
         self.note(perform)
         for i in new:
-            each(value)[i].fill(np.nan if each(value)[i].dtype.kind == "f" else 1)
+            self.new(each(value)[i])
+
+    def new(self, array):
+        """Memory that a graph writes to at each launch, and never holds anything before."""
+        assert _state.pool is not None, "memory from the common pool during a capture: others will get it as well"
+        array.fill(np.nan if array.dtype.kind == "f" else 1)
+        self.memory.append(array)  # as a pool keeps it: kernels know no more than its address
+        return array
 
     def launch(self, stream=None):
         assert self.pool() is not None, "the memory of this graph was given back"
