@@ -235,13 +235,15 @@ def _matmul(a, b):
     xp = get_array_module(a)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (m, k), n = a.shape[-2:], b.shape[-1]
+    if n <= _ROWS < m:  # a tile is wide: let it lie along the longer side of the product
+        return _matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
     if len(batch) > 1:
         a, b = (xp.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, *x.shape[-2:]) for x in (a, b))
     count = math.prod(batch)
     tiles = -(-m // _ROWS) * -(-n // _COLUMNS) * count
-    # A long sum of a small product is cut into parts: else most of the GPU would have nothing to do. The cut depends on
-    # the shapes alone, so that the result is the same on every GPU.
-    splits = max(1, min(256 // max(tiles, 1), k // (16 * _DEPTH)))
+    # A long sum of a small product is cut into parts: else most of the GPU would have nothing to do. A large GPU holds
+    # about a thousand blocks at once; the cut depends on the shapes alone, so that the result is the same on every one.
+    splits = max(1, min(1024 // max(tiles, 1), k // (4 * _DEPTH)))
     depth = -(-k // splits)
     y = xp.empty((splits, *batch, m, n), a.dtype)
     grid = -(-n // _COLUMNS), -(-m // _ROWS), splits * count
