@@ -68,9 +68,29 @@ extern "C" __global__ void im2col(const real* x, ImageStrides to, real* columns,
     columns[i] = is_inside ? x[n * to.n + (group * channels + c) * to.c + h * to.h + w * to.w] : real(0);
 }
 
+// y (OH, C, OW, N): the sum of each window. One thread computes one element.
+extern "C" __global__ void sum_windows(const real* x, ImageStrides to, real* y, Windows g, int size)
+{
+    int i = thread_number();
+    if (i >= size)
+        return;
+    int rest = i;
+    int n = last_index(rest, g.n), ow = last_index(rest, g.ow), c = last_index(rest, g.c), oh = rest;
+
+    real sum = 0;
+    for (int kh = 0; kh < g.kh; kh++)
+        for (int kw = 0; kw < g.kw; kw++)
+            sum += x[n * to.n + c * to.c + (oh * g.sh + kh) * to.h + (ow * g.sw + kw) * to.w];
+    y[i] = sum;
+}
+
+struct ColumnStrides {
+    long long group, oh, row;    // in elements; the columns (ow, n) of a row are neighbours
+};
+
 // x (H, C, W, N): all windows added up, each at the place it came from. One thread computes one pixel: it looks for the
 // windows that see it, in the order of their elements.
-extern "C" __global__ void col2im(const real* columns, real* x, Windows g, int size)
+extern "C" __global__ void col2im(const real* columns, ColumnStrides to, real* x, Windows g, int size)
 {
     int i = thread_number();
     if (i >= size)
@@ -87,8 +107,8 @@ extern "C" __global__ void col2im(const real* columns, real* x, Windows g, int s
             int across = w + g.left - kw * g.dw, ow = across / g.sw;
             if (across < 0 || across % g.sw != 0 || ow >= g.ow)
                 continue;
-            int row = ((c / channels * g.oh + oh) * g.kh + kh) * channels + c % channels;
-            sum += columns[((row * g.kw + kw) * g.ow + ow) * g.n + n];
+            int row = (kh * channels + c % channels) * g.kw + kw;
+            sum += columns[c / channels * to.group + oh * to.oh + row * to.row + ow * g.n + n];
         }
     }
     x[i] = sum;

@@ -70,9 +70,8 @@ def im2col(x, kernel, stride, dilation, before, after, groups):
     shape = groups, oh, kernel[0] * (c // groups) * kernel[1], ow * n
     size = counted("im2col", math.prod(shape))
     columns = get_array_module(x).empty(shape, x.dtype)
-    to = np.array([tuple(s // x.itemsize for s in x.strides)], "i8,i8,i8,i8")
     geometry = _geometry(x.shape, (oh, ow), kernel, stride, dilation, before, groups)
-    launch("im2col", columns, blocks(size), (THREADS,), x, to, columns, geometry, size)
+    launch("im2col", columns, blocks(size), (THREADS,), x, _image_strides(x), columns, geometry, size)
     return columns
 
 
@@ -86,19 +85,49 @@ def col2im(columns, shape, kernel, stride, dilation, before, after, groups):
     """
     n, c, h, w = shape
     counts = _window_counts((h, w), kernel, stride, dilation, before, after)
-    counted("col2im", columns.size)
     size = counted("col2im", math.prod(shape))
     xp = get_array_module(columns)
-    columns, x = xp.ascontiguousarray(columns), xp.empty((h, c, w, n), columns.dtype)
+    if columns.strides[3] != columns.itemsize:
+        columns = xp.ascontiguousarray(columns)
+    x = xp.empty((h, c, w, n), columns.dtype)
     geometry = _geometry(shape, counts, kernel, stride, dilation, before, groups)
-    launch("col2im", x, blocks(size), (THREADS,), columns, x, geometry, size)
+    to = np.array([tuple(s // x.itemsize for s in columns.strides[:3])], "i8,i8,i8")
+    launch("col2im", x, blocks(size), (THREADS,), columns, to, x, geometry, size)
     return x.transpose(3, 1, 0, 2)  # (N, C, H, W)
+
+
+def sum_windows(x, kernel, stride):
+    """The sum of each window of images on a GPU, in one launch: (N, C, OH, OW), in memory (OH, C, OW, N)."""
+    n, c, h, w = x.shape
+    none, one = (0, 0), (1, 1)
+    oh, ow = _window_counts((h, w), kernel, stride, one, none, none)
+    size = counted("sum_windows", n * c * oh * ow)
+    y = get_array_module(x).empty((oh, c, ow, n), x.dtype)
+    geometry = _geometry(x.shape, (oh, ow), kernel, stride, one, none, 1)
+    launch("sum_windows", y, blocks(size), (THREADS,), x, _image_strides(x), y, geometry, size)
+    return y.transpose(3, 1, 0, 2)
+
+
+def spread_windows(x, kernel, stride, size):
+    """The transpose of `sum_windows`: each element of x added to all places of its window, in images of H × W.
+
+    It is `col2im`, where each column holds one number throughout: a view of stride 0.
+    """
+    n, c, oh, ow = x.shape
+    xp = get_array_module(x)
+    rows = x.transpose(1, 2, 3, 0).reshape(c, oh, 1, ow * n)
+    columns = xp.broadcast_to(rows, (c, oh, kernel[0] * kernel[1], ow * n))
+    return col2im(columns, (n, c, *size), kernel, stride, (1, 1), (0, 0), (0, 0), c)
 
 
 def _window_counts(size, *geometry):
     """How many windows lie along height and along width."""
     axes = zip(size, *geometry, strict=True)
     return [(s + before + after - d * (k - 1) - 1) // step + 1 for s, k, step, d, before, after in axes]
+
+
+def _image_strides(x):
+    return np.array([tuple(s // x.itemsize for s in x.strides)], "i8,i8,i8,i8")
 
 
 def _geometry(shape, counts, kernel, stride, dilation, before, groups):

@@ -44,6 +44,7 @@ def main(side):
     kernels.sigmoid_gradient(x, kernels.sigmoid(x))
     for geometry in [((3, 2), (2, 1), (1, 2), (1, 0), (0, 1), 2), ((2, 2), (2, 2), (1, 1), (0, 0), (0, 0), 1)]:
         kernels.col2im(kernels.im2col(x, *geometry), x.shape, *geometry)
+    kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
     losses, totals = kernels.cross_entropy(logits, labels, -1)
     kernels.cross_entropy_gradient(logits, labels, -1, losses, totals, False)
     for shapes in [((17, 33), (33, 65)), ((2, 6, 600), (2, 600, 3))]:

@@ -172,6 +172,27 @@ def test_windows_of_images(device, dtype, drawn, layout):
 
 
 @on_gpu
+@each_type
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(geometries(), st.sampled_from(["in order", "batch innermost"]))
+def test_sums_of_windows(device, dtype, drawn, layout):
+    shape, kernel, stride, *_ = drawn
+    shape = (*shape[:2], *(max(s, k) for s, k in zip(shape[2:], kernel)))
+    x = LAYOUTS[layout](numbers(*shape, dtype=dtype))
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))[:, :, :: stride[0], :: stride[1]]
+    y = kernels.sum_windows(on_device(x), kernel, stride)
+    close(y, windows.sum(axis=(4, 5)))
+    n, c, oh, ow = y.shape
+    assert y.transpose(2, 1, 3, 0).strides == np.empty((oh, c, ow, n), dtype).strides
+    dy = LAYOUTS[layout](numbers(n, c, oh, ow, dtype=dtype))
+    dx, expected = kernels.spread_windows(on_device(dy), kernel, stride, shape[2:]), np.zeros(shape, dtype)
+    for i, j in itertools.product(range(oh), range(ow)):
+        rows, columns = (slice(k * s, k * s + size) for k, s, size in zip((i, j), stride, kernel))
+        expected[:, :, rows, columns] += dy[:, :, i, j, None, None]
+    close(dx, expected)
+
+
+@on_gpu
 def test_more_elements_than_a_kernel_counts_are_refused(device):
     xp, one = backend.cupy(), (1, 1)
     x = xp.lib.stride_tricks.as_strided(xp.zeros(1), (2**28, 1, 4, 2), (0, 0, 0, 0))
@@ -179,7 +200,7 @@ def test_more_elements_than_a_kernel_counts_are_refused(device):
     with pytest.raises(ValueError, match="im2col: 2147483648 elements are more than one launch can count; use smaller"):
         kernels.im2col(x, *geometry)
     with pytest.raises(ValueError, match="col2im: 2147483648 elements"):
-        kernels.col2im(x, x.shape, *geometry)
+        kernels.col2im(x[:, :, :, :1], x.shape, *geometry)
 
 
 # --- cross-entropy -------------------------------------------------------------------------------------------
@@ -362,10 +383,11 @@ def test_nothing_is_written_beside_an_output(standin, monkeypatch):
     geometry = (3, 2), (2, 1), (1, 2), (1, 0), (0, 1), 2
     kernels.sigmoid_gradient(x, kernels.sigmoid(x))
     kernels.col2im(kernels.im2col(x, *geometry), x.shape, *geometry)
+    kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
     totals = kernels.cross_entropy(logits, labels, -100)[1]
     kernels.cross_entropy_gradient(logits, labels, -100, one, totals, True)
     kernels._matmul(on_device(numbers(17, 600)), on_device(numbers(600, 70)))
-    assert len(made) == 8
+    assert len(made) == 10
     for strip, count in made:
         assert (strip[:32] == 77).all() and (strip[32 + count :] == 77).all()
         assert not (strip[32 : 32 + count] == 77).any(), "and each element of the array is written"
