@@ -108,11 +108,11 @@ def test_with_the_products_of_the_library_the_same_up_to_rounding(device):
 
 
 def test_the_step_of_lenet_is_few_launches(standin):
-    """78 when this was written: 14 matrix products, 8 for sigmoids, 5 for windows, 2 for the loss, 1 for the update."""
+    """70 when this was written: 14 matrix products, 8 for sigmoids, 9 for windows, 2 for the loss, 1 for the update."""
     run = Run("cuda", net=mt.models.LeNet, warmup=1)
     for batch in batches(2, size=2, shape=(1, 28, 28), classes=10):
         run(batch)
-    assert len(run.captured.recording.graph.work) <= 80
+    assert len(run.captured.recording.graph.work) <= 72
 
 
 def test_a_replay_copies_nothing_between_host_and_device(standin):

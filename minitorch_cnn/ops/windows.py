@@ -9,8 +9,10 @@ batch innermost, so that whatever is taken out of an image is a run of at least 
 that neighbouring rows are one block.
 """
 
+from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.launch import on_gpu
 from minitorch_cnn.ops.indexing import getitem
 
 
@@ -58,14 +60,7 @@ class SumWindows(Function):
         self.geometry = kernel_size, stride
 
     def forward(self, x):
-        y = as_in_memory(x)
-        for axis, kernel, stride in zip((0, 2), *self.geometry, strict=True):
-            count = window_count(y.shape[axis], kernel, stride)
-            parts = [y[_places(axis, k, stride, count)] for k in range(kernel)]
-            y = parts[0] + parts[1] if kernel > 1 else parts[0].copy()
-            for part in parts[2:]:
-                y += part
-        return y.transpose(3, 1, 0, 2)  # (N, C, OH, OW)
+        return sum_windows(x, *self.geometry)  # (N, C, OH, OW)
 
     def backward(self, dy, _y, _x):
         return (SpreadWindows(*self.geometry, _x.shape[2:])(dy),)
@@ -78,10 +73,7 @@ class SpreadWindows(Function):
         self.geometry, self.size = (kernel_size, stride), size
 
     def forward(self, x):
-        y = as_in_memory(x)
-        for axis, size, kernel, stride in zip((0, 2), self.size, *self.geometry, strict=True):
-            y = overlaid([y] * kernel, axis, size, stride)
-        return y.transpose(3, 1, 0, 2)  # (N, C, H, W)
+        return spread_windows(x, *self.geometry, self.size)  # (N, C, H, W)
 
     def backward(self, dy, _y, _x):
         return (SumWindows(*self.geometry)(dy),)
@@ -139,6 +131,28 @@ def sliding(x, axis, kernel, stride=1, dilation=1):
     shape[axis], strides[axis] = window_count(shape[axis], kernel, stride, dilation), stride * step
     as_strided = get_array_module(x).lib.stride_tricks.as_strided
     return as_strided(x, (*shape, kernel), (*strides, dilation * step))
+
+
+@on_gpu(kernels.sum_windows)
+def sum_windows(x, kernel_size, stride):
+    """The sum of each window of images, first down, then across."""
+    y = as_in_memory(x)
+    for axis, kernel, step in zip((0, 2), kernel_size, stride, strict=True):
+        count = window_count(y.shape[axis], kernel, step)
+        parts = [y[_places(axis, k, step, count)] for k in range(kernel)]
+        y = parts[0] + parts[1] if kernel > 1 else parts[0].copy()
+        for part in parts[2:]:
+            y += part
+    return y.transpose(3, 1, 0, 2)
+
+
+@on_gpu(kernels.spread_windows)
+def spread_windows(x, kernel_size, stride, size):
+    """The transpose of `sum_windows`: each element added to all places of its window, in images of a size."""
+    y = as_in_memory(x)
+    for axis, length, kernel, step in zip((0, 2), size, kernel_size, stride, strict=True):
+        y = overlaid([y] * kernel, axis, length, step)
+    return y.transpose(3, 1, 0, 2)
 
 
 def overlaid(parts, axis, size, stride=1, dilation=1):
