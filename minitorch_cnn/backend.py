@@ -218,6 +218,19 @@ def arg_extreme(name, array, axis):
     return index.astype(np.int64)
 
 
+def in_memory_order(function, x, *numbers):
+    """``function(x, *numbers)``, element by element, with the result in the memory order of x.
+
+    NumPy sees to that by itself. What CuPy computes lies in the order of the indices, and the batch would not stay
+    innermost.
+    """
+    if get_array_module(x) is np:
+        return function(x, *numbers)
+    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    back = sorted(range(x.ndim), key=order.__getitem__)
+    return function(x.transpose(order), *numbers).transpose(back)
+
+
 def scatter_add(array, index, values):
     """``array[index] += values``, where an element that is indexed k times receives k values.
 

@@ -187,6 +187,16 @@ def test_labels_out_of_range_are_refused(label, device):
         F.cross_entropy(mt.zeros(2, 3, device=device), mt.tensor([0, label], device=device))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 1, 3, 0), (3, 2, 1, 0)])
+def test_a_multiple_lies_in_memory_as_the_tensor_does(order, device):
+    """CuPy's own product would lie in the order of the indices."""
+    host = np.arange(120.0).reshape(2, 3, 4, 5)
+    x = mt.tensor(host.transpose(order), device=device).permute(*np.argsort(order).tolist())
+    for y, expected in ((x * 2, host * 2), (x / 2, host / 2)):
+        assert y.array.strides == x.array.strides and y.tolist() == expected.tolist()
+    assert (mt.ones((), device=device) * 2).item() == 2
+
+
 # --- the stand-in itself keeps CuPy's refusals -----------------------------------------------------------------
 
 
