@@ -24,6 +24,7 @@ SOURCE = Path(minitorch_cnn.__file__).with_name("kernels.cu").read_text(encoding
 rng = np.random.default_rng(3)
 on_gpu = pytest.mark.parametrize("device", ["cuda"], indirect=True)
 each_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
+on_cpu = pytest.mark.elsewhere("a C++ compiler")
 TOLERANCE = {"float32": 2e-6, "float64": 1e-13}
 
 
@@ -51,6 +52,7 @@ def nvrtc():
     return ctypes.CDLL(str(found[-1]))
 
 
+@pytest.mark.elsewhere("the NVRTC that setup.cfg pins")
 @each_type
 @pytest.mark.parametrize("architecture", [70, 80, 90])
 def test_the_kernels_compile(architecture, dtype):
@@ -322,6 +324,7 @@ def test_the_product_is_that_of_the_library_unless_a_graph_is_recorded(device, m
 # --- what the run on the CPU would notice --------------------------------------------------------------------
 
 
+@on_cpu
 @pytest.mark.parametrize("name", ["matmul", "cross_entropy"])
 def test_no_thread_depends_on_the_turn_of_another(name, standin, monkeypatch):
     """Threads that take their turns the other way round compute the same, to the last bit."""
@@ -335,6 +338,7 @@ def test_no_thread_depends_on_the_turn_of_another(name, standin, monkeypatch):
     np.testing.assert_array_equal(backend.to_numpy(run()), forwards)
 
 
+@on_cpu
 @pytest.mark.parametrize("name", ["matmul", "cross_entropy"])
 def test_a_missing_barrier_is_noticed(name, standin, monkeypatch):
     """The same with each __syncthreads() made to do nothing: here the order must matter, or the test above is blind."""
@@ -345,6 +349,7 @@ def test_a_missing_barrier_is_noticed(name, standin, monkeypatch):
         test_no_thread_depends_on_the_turn_of_another(name, standin, monkeypatch)
 
 
+@on_cpu
 def test_a_barrier_that_not_all_threads_reach_is_noticed(standin):
     body = "if (threadIdx.x == 0)\n__syncthreads();\n*x = 1;"
     code = 'typedef float real; extern "C" __global__ void f(real* x)\n{' + body + "\n}"
@@ -353,6 +358,7 @@ def test_a_barrier_that_not_all_threads_reach_is_noticed(standin):
         kernel((1,), (4,), (standin.zeros(1, "float32"),))
 
 
+@on_cpu
 @pytest.mark.parametrize(
     "wrong", [{1: np.zeros(3, "f8")}, {1: np.zeros(3, "f4")}, {2: 3}, {2: np.int64(3)}, {2: np.float32(3)}]
 )
@@ -366,6 +372,7 @@ def test_arguments_of_a_wrong_type_are_noticed(standin, wrong):
         kernel((1,), (4,), tuple(args))
 
 
+@on_cpu
 def test_nothing_is_written_beside_an_output(standin, monkeypatch):
     """Each array that the kernels make lies between two strips of memory that must stay as they are."""
     made = []
@@ -393,6 +400,7 @@ def test_nothing_is_written_beside_an_output(standin, monkeypatch):
         assert not (strip[32 : 32 + count] == 77).any(), "and each element of the array is written"
 
 
+@on_cpu
 @pytest.mark.skipif(sys.platform == "win32", reason="mprotect is a call of Unix")
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_nothing_is_read_beside_an_array(side):
