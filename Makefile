@@ -10,11 +10,11 @@ TRAIN_ARGS := $(strip $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(S
               $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-gpu bench bench-all lint format clean
+.PHONY: help train test test-gpu bench bench-all bench-gpu lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
-	@echo 'settings: EPOCHS= SEED= DEVICE= OUT= DATA_DIR= for train, ARGS= for train and test, PYTHON= for all'
+	@echo 'settings: EPOCHS= SEED= DEVICE= OUT= DATA_DIR= for train, ARGS= for train, tests and benchmarks, PYTHON= for all'
 
 train: $(VENV)/.installed  ## install into .venv, download Fashion-MNIST, train LeNet for 10 epochs
 	$(BIN)/minitorch-cnn train $(TRAIN_ARGS)
@@ -32,6 +32,9 @@ bench-all: $(VENV)/.installed-test  ## every benchmark, other frameworks too, an
 	-$(BIN)/python benchmarks/environments.py
 	set -e; for name in lenet_step chapter epoch layers overhead floor; do $(BIN)/python benchmarks/$$name.py; done
 	$(BIN)/python benchmarks/report.py
+
+bench-gpu:  ## LeNet on the GPU beside PyTorch, with the python3 at hand: no environment, no download
+	PYTHONPATH=. $(PYTHON) benchmarks/gpu.py $(ARGS)
 
 lint: $(VENV)/.installed-test  ## ruff: the rules and the format
 	$(BIN)/ruff check .

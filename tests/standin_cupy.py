@@ -611,6 +611,8 @@ cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
         getDeviceCount=lambda: 1,
         getDeviceProperties=lambda device: {"name": b"stand-in"},
+        runtimeGetVersion=lambda: 12090,
+        driverGetVersion=lambda: 13010,
         deviceSynchronize=lambda: _refuse_in_capture("to wait for the device"),
         CUDARuntimeError=type("CUDARuntimeError", (RuntimeError,), {}),
     ),
