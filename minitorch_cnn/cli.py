@@ -71,7 +71,7 @@ def _train(arguments, group):
     try:
         training.train(
             net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device,
-            history=history, on_epoch=after_epoch, group=group,
+            history=history, on_epoch=after_epoch, group=group, capture=arguments.capture,
         )  # fmt: skip
     except KeyboardInterrupt:
         # Only the first process saves. Another gets to tell this when the first one waits for it, so has saved all.
@@ -220,6 +220,9 @@ def _add_train(commands):
         help="go on with the run in --out, by default the latest, as if it had not stopped",
     )  # fmt: skip
     existing.add_argument("--overwrite", action="store_true", help="replace the results that --out holds")
+    parser.add_argument(
+        "--capture", action="store_true", help="on a GPU, record the training step once and replay it as one CUDA graph"
+    )
     _add_place(parser)
 
 

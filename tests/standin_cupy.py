@@ -353,7 +353,8 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
 
 def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
     if isinstance(a, ndarray):
-        return _result(lambda: np.asarray(a._host, dtype, order))
+        is_right = order is None and (dtype is None or a.dtype == dtype)
+        return a if is_right else _result(lambda: np.asarray(a._host, dtype, order))
     return array(a, dtype, order=order or "K")
 
 

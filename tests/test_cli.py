@@ -64,6 +64,14 @@ def test_train_prints_the_two_lines_of_the_chapter_and_leaves_four_files(command
     assert str(history[-1]) == lines[-4]
 
 
+@pytest.mark.parametrize("options", [[], ["--capture"]])
+def test_a_captured_step_is_asked_for(command, monkeypatch, options):
+    asked, really = [], training.train
+    monkeypatch.setattr(training, "train", lambda *args, **kwargs: asked.append(kwargs) or really(*args, **kwargs))
+    assert train(command, "--epochs", 1, *options)[0] == 0
+    assert [kwargs["capture"] for kwargs in asked] == [bool(options)]
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(command):
     for out, seed in (("a", 3), ("b", 3), ("c", 4)):
         assert train(command, "--epochs", 1, "--seed", seed, "--out", out)[0] == 0

@@ -92,32 +92,38 @@ def test_two_runs_on_a_device_are_equal_to_the_bit(make, device):
         np.testing.assert_array_equal(array, runs[1][name], err_msg=name)
 
 
-def trained(device):
-    """Two epochs of the training loop, with its evaluations."""
+def trained(device, capture=False):
+    """Two epochs of the training loop, with its evaluations. Few images: the stand-in runs kernels thread by thread."""
     mt.manual_seed(7)
     net = lenet().to(device)
-    loaders = (data.DataLoader(TinyFashion(train=train), 32, shuffle=train) for train in (True, False))
-    history = training.train(net, *loaders, epochs=2, lr=0.5, progress=False)
+    images = (data.Subset(TinyFashion(train=train), range(10)) for train in (True, False))
+    loaders = (data.DataLoader(dataset, 2, shuffle=train) for dataset, train in zip(images, (True, False)))
+    history = training.train(net, *loaders, epochs=2, lr=0.5, progress=False, capture=capture)
     return [(row.loss, row.train_acc, row.test_acc) for row in history], net.cpu().state_dict()
 
 
-def test_two_trainings_on_a_device_are_equal_to_the_bit(device):
-    (history, weights), (again, others) = trained(device), trained(device)
+each_way = pytest.mark.parametrize("capture", [False, True], ids=["plain", "captured"])
+
+
+@each_way
+def test_two_trainings_on_a_device_are_equal_to_the_bit(capture, device):
+    (history, weights), (again, others) = trained(device, capture), trained(device, capture)
     assert history == again
     for name, tensor in weights.items():
         assert mt.equal(tensor, others[name]), name
 
 
-def test_both_devices_train_to_the_same(device):
-    (history, weights), (expected, expected_weights) = trained(device), trained("cpu")
+@each_way
+def test_both_devices_train_to_the_same(capture, device):
+    (history, weights), (expected, expected_weights) = trained(device, capture), trained("cpu")
     np.testing.assert_allclose([row[0] for row in history], [row[0] for row in expected], rtol=1e-4)
-    np.testing.assert_allclose([row[1:] for row in history], [row[1:] for row in expected], atol=0.021)  # a test image
+    np.testing.assert_allclose([row[1:] for row in history], [row[1:] for row in expected], atol=0.11)  # one image
     for name, tensor in weights.items():
         np.testing.assert_allclose(tensor.numpy(), expected_weights[name].numpy(), rtol=1e-3, atol=1e-3, err_msg=name)
 
 
 def test_the_command_trains_evaluates_and_goes_on(device, monkeypatch, tmp_path, capsys):
-    """Three epochs, in one run or in two with one of them on the CPU's checkpoint, end with the same weights."""
+    """Three epochs, in one run or in two, end with the same weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
     for arguments in (

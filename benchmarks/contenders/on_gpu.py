@@ -49,7 +49,7 @@ def ours(batch, steps, captured=False, device="cuda"):
     return blocks(lambda: step(x, y), steps, mt.cuda.synchronize)
 
 
-def our_epochs(epochs, folder, device="cuda"):
+def our_epochs(epochs, folder, captured=False, device="cuda"):
     """Epochs of the training loop, with evaluation; `check` tells the loss of the last one."""
     import minitorch_cnn as mt
 
@@ -58,7 +58,7 @@ def our_epochs(epochs, folder, device="cuda"):
 
     def run():
         net = _our_lenet(device)
-        return mt.training.train(net, *loaders, epochs=epochs, lr=LR, progress=False)[-1].loss
+        return mt.training.train(net, *loaders, epochs=epochs, lr=LR, progress=False, capture=captured)[-1].loss
 
     return run, lambda: [run()]
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minitorch_cnn import nn, optim
+from minitorch_cnn import cuda, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.data import DataLoader
 from minitorch_cnn.ops import cat
+from minitorch_cnn.recording import deferred_checks
 from minitorch_cnn.training.distributed import Group
 from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.metrics import Accumulator, Timer, count_correct
@@ -22,7 +23,7 @@ REPORTS_PER_EPOCH = 5
 def train(
     net, train_iter, test_iter, *,
     epochs=10, lr=0.9, optimizer=None, device=None, history=None, progress=True, on_report=None, on_epoch=None,
-    group=None,
+    group=None, capture=False,
 ):  # fmt: skip
     """Train a classifier with cross-entropy, and measure it as the chapter does.
 
@@ -56,6 +57,9 @@ def train(
         Called after each epoch with (optimizer, history), to save them.
     group : Group, optional
         The processes that share each batch, from `join`. The first one alone shows the bar and makes the calls.
+    capture : bool, default False
+        Have a GPU replay the step as one CUDA graph, see `cuda.capture`, which says what such a step may not contain.
+        Elsewhere it makes no difference.
 
     Returns
     -------
@@ -65,9 +69,12 @@ def train(
     Raises
     ------
     ValueError
-        If `train_iter` has no batch, or the network cannot be trained by several processes.
+        If `train_iter` has no batch, the network cannot be trained by several processes, or these are to `capture`.
+    IndexError
+        If a label is none of the classes.
     RuntimeError
-        If the loss becomes infinite or not a number.
+        If the loss becomes infinite or not a number. On a GPU, which is asked at reports alone, a wrong label may be
+        the reason.
 
     Examples
     --------
@@ -80,13 +87,15 @@ def train(
     batches = len(train_iter)
     if batches == 0:
         raise ValueError("train_iter has no batch to train on")
+    group = group if group is not None else Group()
+    if capture and group.size > 1:
+        raise ValueError(f"a step of {group.size} processes cannot be captured: they exchange gradients on the host")
     device = device if device is not None else _device_of(net)
     net.to(device)
     train_iter, test_iter = _on(device, train_iter), _on(device, test_iter)
     optimizer = optimizer if optimizer is not None else optim.SGD(net.parameters(), lr=lr)
     loss = nn.CrossEntropyLoss()
     history = history if history is not None else History()
-    group = group if group is not None else Group()
     net.train()
     group.start(net)
     if group.rank:
@@ -94,28 +103,37 @@ def train(
     on_report = on_report or (lambda *_: None)
     on_epoch = on_epoch or (lambda *_: None)
 
+    def step(x, y, n=None):
+        """Learn from n examples, of which x is this process's part, by default all; return sums for the metric."""
+        n = n or len(x)
+        optimizer.zero_grad()
+        l, y_hat = backward_in_shards(net, loss, x, y, group.shards(n))  # y_hat: (N, classes)
+        numbers = l * len(x), count_correct(y_hat, y), len(x)
+        sums = group.average_gradients(net, len(x) / n, *numbers)
+        optimizer.step()
+        return sums
+
+    captured = cuda.capture(step)
+
     for epoch in range(len(history) + 1, epochs + 1):
         begun = time.perf_counter()
         metric = Accumulator(3)  # sum of losses, right answers, examples
         timer, lap_over = Timer(device), True
         net.train()
-        with _progress_bar(group.parts(train_iter), f"epoch {epoch}/{epochs}", progress) as bar:
+        bar = _progress_bar(group.parts(train_iter), f"epoch {epoch}/{epochs}", progress)
+        with bar, deferred_checks():
             for i, (x, y, n) in enumerate(bar, start=1):
                 if lap_over:
                     timer.start()
-                optimizer.zero_grad()
                 x, y = x.to(device), y.to(device)
-                l, y_hat = backward_in_shards(net, loss, x, y, group.shards(n))  # y_hat: (N, classes)
-                numbers = l * len(x), count_correct(y_hat, y), len(x)
-                metric.add(*group.average_gradients(net, len(x) / n, *numbers))
-                optimizer.step()
+                metric.add(*(captured(x, y) if capture else step(x, y, n)))
                 is_report = i % max(1, batches // REPORTS_PER_EPOCH) == 0 or i == batches
                 lap_over = is_report or not timer.on_gpu  # to wait for a GPU after each step would leave it idle
                 if lap_over:
                     timer.stop()
                 if is_report:
                     train_loss, train_acc = metric[0] / metric[2], metric[1] / metric[2]
-                    _require_finite(train_loss, epoch, i, optimizer)
+                    _require_finite(train_loss, epoch, i, optimizer, timer.on_gpu)
                     bar.set_postfix(loss=f"{train_loss:.3f}", acc=f"{train_acc:.3f}")
                     on_report(epoch - 1 + i / batches, train_loss, train_acc, None)
         test_acc = evaluate(net, test_iter, device, group).accuracy
@@ -176,12 +194,14 @@ def evaluate(net, data_iter, device=None, group=None):
     ------
     ValueError
         If `data_iter` has no batch.
+    IndexError
+        If a label is none of the classes.
     """
     device = device if device is not None else _device_of(net)
     group = group if group is not None else Group()
     loss = nn.CrossEntropyLoss(reduction="sum")
     total_loss, outcomes = Accumulator(1), []
-    with _evaluating(net.to(device)), no_grad():
+    with _evaluating(net.to(device)), no_grad(), deferred_checks():
         for x, y, n in group.parts(_on(device, data_iter)):
             x, y = x.to(device), y.to(device).long()
             y_hat = forward_in_shards(net, x, group.shards(n))  # (N, classes)
@@ -190,7 +210,10 @@ def evaluate(net, data_iter, device=None, group=None):
     if not outcomes:
         raise ValueError("data_iter has no batch to evaluate on")
     classes = y_hat.shape[1]
-    counts = group.sum(np.bincount(cat(outcomes).cpu().numpy(), minlength=classes**2))
+    outcomes = cat(outcomes).cpu().numpy()
+    if (outcomes < 0).any() or (outcomes >= classes**2).any():
+        raise IndexError(f"a label is none of the {classes} classes, 0 to {classes - 1}, that the network tells apart")
+    counts = group.sum(np.bincount(outcomes, minlength=classes**2))
     return Evaluation(group.sum(total_loss[0]) / counts.sum(), counts.reshape(classes, classes))
 
 
@@ -221,10 +244,11 @@ def _progress_bar(batches, label, visible):
     return tqdm(batches, desc=label, unit=" batches", leave=False, disable=None if visible else True)
 
 
-def _require_finite(train_loss, epoch, batch, optimizer):
+def _require_finite(train_loss, epoch, batch, optimizer, on_gpu):
     if not math.isfinite(train_loss):
         lr = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
+        label = ", or a label is none of the classes (on a CPU, the error would name it)" if on_gpu else ""
         raise RuntimeError(
-            f"the loss became {train_loss} in epoch {epoch}, at or before batch {batch}: training diverged. "
+            f"the loss became {train_loss} in epoch {epoch}, at or before batch {batch}: training diverged{label}. "
             f"Try a smaller learning rate than {lr}. Nothing of this epoch was saved."
         )

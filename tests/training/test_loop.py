@@ -6,6 +6,7 @@ import pytest
 
 import minitorch_cnn as mt
 from minitorch_cnn import data, nn, optim, training
+from minitorch_cnn.recording import Recording
 
 
 def loaders(batch_size=8):
@@ -41,48 +42,87 @@ def test_loss_and_accuracy_are_means_over_examples_not_batches():
     assert row.train_acc == row.test_acc == 0.8
 
 
-class Counted(optim.SGD):
-    """Plain SGD that notes at each step how many copies there have been."""
+class Counted(data.TensorDataset):
+    """It notes, whenever a batch is asked for, how many copies there have been: to the host, and from it."""
 
-    def __init__(self, parameters, standin):
-        super().__init__(parameters, lr=0.1)
-        self.transfers, self.counts = standin.transfers, []
+    def __init__(self, dataset, transfers):
+        super().__init__(*dataset.tensors)
+        self.transfers, self.counts = transfers, []
 
-    def step(self):
-        super().step()
+    def batch(self, indices):
         self.counts.append((self.transfers.to_host, self.transfers.to_device))
+        return super().batch(indices)
 
 
-@pytest.fixture
-def labels_checked_elsewhere(standin, monkeypatch):
-    """Whether the loss reads labels, to check them, is tested with the losses: here it is not counted."""
+@pytest.mark.parametrize("capture", [False, True])
+def test_an_epoch_on_the_gpu_reads_at_its_reports_and_sends_its_order(capture, standin):
+    """52 steps, with the data set on the device: between two reports nothing is copied, this way or that.
 
-    def uncounted(array):
-        values = array.get()
-        standin.transfers.to_host -= 1
-        return values
-
-    monkeypatch.setattr("minitorch_cnn.nn.functional.loss.to_numpy", uncounted, raising=False)
-
-
-def test_an_epoch_on_the_gpu_reads_at_its_reports_and_sends_its_order(standin, labels_checked_elsewhere):
-    """52 steps, with the data set on the device: between two reports nothing is copied, this way or that."""
+    This is the second epoch. In the first, the optimizer sends its settings, and a captured step is recorded.
+    """
     train_iter, test_iter = loaders(batch_size=1)
-    net = nn.Linear(3, 2).to("cuda")
-    optimizer, at_reports = Counted(net.parameters(), standin), []
+    train_iter.dataset = counted = Counted(train_iter.dataset, standin.transfers)
+    at_reports = []
     training.train(
-        net, train_iter, test_iter, epochs=1, optimizer=optimizer, progress=False,
+        nn.Linear(3, 2), train_iter, test_iter, epochs=2, device="cuda", progress=False, capture=capture,
         on_report=lambda *_: at_reports.append((standin.transfers.to_host, standin.transfers.to_device)),
     )  # fmt: skip
-    reads, sent = zip(*optimizer.counts)
-    assert set(sent) == {sent[0]}, "something is sent to the device in the middle of an epoch"
+    before = np.array(at_reports[6])
+    reads, sent = (counted.counts[52:] - before).T  # when the batch of a step is asked for
+    assert set(sent) == {1}, "the order of the images is all that is sent to the device"
     bounds = [0, 10, 20, 30, 40, 50, 52]
-    for first, last in itertools.pairwise(bounds):
-        assert len(set(reads[first:last])) == 1, f"something is read between the reports of steps {first} and {last}"
-    assert [count for count, _ in at_reports[:6]] == [2, 4, 6, 8, 10, 12]  # loss and accuracy
-    (reads_of_training, sent_in_training), (reads_in_all, sent_in_all) = at_reports[-2:]
-    assert reads_in_all - reads_of_training == 2  # the evaluation's loss, and its outcomes
-    assert sent_in_all - sent_in_training == 1  # the order of the test images
+    for i, (first, last) in enumerate(itertools.pairwise(bounds)):
+        assert set(reads[first:last]) == {2 * i}, f"something is read between the reports of steps {first} and {last}"
+    assert (at_reports[7:] - before).tolist() == [
+        *([2 * i, 1] for i in range(1, 7)),  # loss and accuracy
+        [14, 2],  # the evaluation's loss and outcomes; the order of the test images
+    ]
+
+
+def test_a_captured_step_takes_the_steps_of_a_plain_one(device, monkeypatch):
+    """Up to rounding: while it is captured, products are computed in another order. On a CPU nothing is captured."""
+    rows, weights, replays, replay = [], [], [], Recording.replay
+    monkeypatch.setattr(Recording, "replay", lambda self: replays.append(1) or replay(self))
+    for capture in (False, True):
+        mt.manual_seed(2)
+        net = nn.Linear(3, 2)
+        history = training.train(net, *loaders(), epochs=3, device=device, progress=False, capture=capture)
+        rows += [[(row.loss, row.train_acc, row.test_acc) for row in history]]
+        weights += [net.cpu().weight.detach().numpy()]
+    assert len(replays) == (16 if device == "cuda" else 0)  # 6 whole batches an epoch, two of them to warm up
+    np.testing.assert_allclose(rows[1], rows[0], rtol=1e-5)
+    np.testing.assert_allclose(weights[1], weights[0], rtol=1e-5, atol=1e-6)
+    if device == "cpu":
+        np.testing.assert_array_equal(weights[1], weights[0])
+
+
+def test_what_cannot_be_captured_is_explained(standin):
+    net = nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2))
+    with pytest.raises(RuntimeError, match=r"(?s)the step cannot be captured: .*Dropout"):
+        training.train(net, *loaders(), epochs=1, device="cuda", progress=False, capture=True)
+
+
+def test_several_processes_capture_nothing():
+    group = training.Group()
+    group.start, group.size = (lambda net: None), 2
+    with pytest.raises(ValueError, match="a step of 2 processes cannot be captured"):
+        training.train(nn.Linear(3, 2), *loaders(), epochs=1, progress=False, capture=True, group=group)
+
+
+@pytest.mark.parametrize("capture", [False, True])
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_a_label_that_is_no_class(wrong, capture, device):
+    """On a GPU, whoever checked each batch would wait for each batch: it shows at the next report."""
+    x, y = mt.ones(4, 3), mt.tensor([0, 1, wrong, 0])
+    error, text = (IndexError, f"Target {wrong}") if device == "cpu" else (RuntimeError, "or a label is none of the")
+    with pytest.raises(error, match=text):
+        training.train(nn.Linear(3, 2), [(x, y)], [], epochs=1, device=device, progress=False, capture=capture)
+
+
+@pytest.mark.parametrize("wrong", [-1, -100, 2, 7])
+def test_a_test_label_that_is_no_class(wrong, device):
+    with pytest.raises(IndexError, match=f"Target {wrong}|a label is none of the 2 classes, 0 to 1"):
+        training.evaluate(nn.Linear(3, 2).to(device), [(mt.ones(2, 3), mt.tensor([0, wrong]))])
 
 
 def test_other_batches_are_moved_one_by_one(standin):
