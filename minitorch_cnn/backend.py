@@ -193,9 +193,9 @@ def where(condition, a, b):
     Where one choice is the number 0, the other is masked by its bits; a product would make NaN of 0 times infinity.
     """
     on_cpu = device_of(condition) == CPU
-    if on_cpu and not isinstance(a, np.ndarray) and a == 0:
+    if on_cpu and np.isscalar(a) and a == 0:
         condition, a, b = ~condition, b, a
-    if on_cpu and isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and b == 0:
+    if on_cpu and isinstance(a, np.ndarray) and np.isscalar(b) and b == 0:
         bits = np.dtype(f"i{a.itemsize}")
         return np.asarray(a.view(bits) & -condition.astype(bits)).view(a.dtype)
     return get_array_module(condition).where(condition, a, b)
