@@ -115,8 +115,16 @@ def unavailable_reason():
     try:
         count = library.cuda.runtime.getDeviceCount()
     except library.cuda.runtime.CUDARuntimeError as error:
-        return f"CuPy {library.__version__} is installed, but the CUDA driver answers: {error}"
-    return None if count else f"CuPy {library.__version__} is installed, but it finds no GPU (see nvidia-smi)"
+        return (
+            f"CuPy {library.__version__} is installed, but the CUDA driver answers: {error}. The command nvidia-smi "
+            "tells whether there is a driver, and its CUDA version; for an older one than CuPy's, take the other extra"
+        )
+    if not count:
+        return (
+            f"CuPy {library.__version__} is installed, but it finds no GPU. See what nvidia-smi lists, and whether the "
+            "environment variable CUDA_VISIBLE_DEVICES hides it"
+        )
+    return None
 
 
 def is_available():

@@ -1,7 +1,9 @@
 """NumPy or CuPy: devices, transfers, and what is said when there is no GPU."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,13 +71,15 @@ def test_without_cupy(no_cupy):
 def test_with_cupy_but_no_driver(no_driver):
     """``import cupy`` succeeds without a GPU; only asking tells."""
     assert not mt.cuda.is_available()
-    with pytest.raises(RuntimeError, match=r"is installed, but the CUDA driver answers: cudaErrorInsufficientDriver"):
+    with pytest.raises(
+        RuntimeError, match=r"but the CUDA driver answers: cudaErrorInsufficientDriver.*nvidia-smi.*older"
+    ):
         mt.ones(1).to("cuda")
 
 
 def test_with_a_driver_but_no_gpu(no_gpu):
     assert not mt.cuda.is_available()
-    with pytest.raises(RuntimeError, match="finds no GPU"):
+    with pytest.raises(RuntimeError, match="finds no GPU.*nvidia-smi.*CUDA_VISIBLE_DEVICES"):
         mt.ones(1, device="cuda:0")
 
 
@@ -134,6 +138,84 @@ def test_random_numbers_do_not_depend_on_the_device(standin):
         drawn[device] = [mt.rand(5, device=device).tolist(), mt.randn(5, device=device).tolist()]
         drawn[device] += [mt.randperm(5, device=device).tolist(), mt.zeros(3, device=device).normal_().tolist()]
     assert drawn["cpu"] == drawn["cuda"]
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda here, there: here + there,
+        lambda here, there: there @ here,
+        lambda here, there: mt.cat([here, there]),
+        lambda here, there: mt.where(here > 0, here, there),
+        lambda here, there: here == there,
+        lambda here, there: there < here,
+        lambda here, there: mt.logical_and(here, there),
+        lambda here, there: (here > 0) & (there > 0),
+        lambda here, there: mt.allclose(here, there),
+        lambda here, there: mt.equal(there, here),
+        lambda here, there: here.clone().add_(there),
+        lambda here, there: mt.nn.functional.cross_entropy(there, here[0].long()),
+        lambda here, there: mt.nn.functional.mse_loss(here, there),
+        lambda here, there: mt.training.count_correct(there, here[0].long()),
+        lambda here, there: mt.nn.Linear(2, 2)(there),
+        lambda here, there: mt.nn.BatchNorm1d(2).cuda()(here),
+    ],
+)
+def test_tensors_of_two_devices_are_refused(mix, standin):
+    with pytest.raises(RuntimeError, match=r"on one device.*(cpu.*cuda:0|cuda:0.*cpu).*move (it|them) "):
+        mix(mt.ones(2, 2), mt.ones(2, 2, device="cuda"))
+
+
+def test_what_is_written_and_where_is_refused_on_two_devices(standin):
+    here, there = mt.ones(2, 2), mt.ones(2, 2, device="cuda")
+    with pytest.raises(RuntimeError, match=r"expected a tensor on cpu, got one on cuda:0; move it with \.to\(\)"):
+        here[0] = there[0]
+    with pytest.raises(
+        RuntimeError, match=r"expected an index on the CPU .* got one on cuda:0; move it with \.cpu\(\)"
+    ):
+        here[there[0].long()]
+    assert there[here[0].long()].is_cuda  # an index follows to the GPU, as in PyTorch
+
+
+CREATED = {
+    "tensor": lambda **place: mt.tensor([1, 2], **place),
+    "as_tensor": lambda **place: mt.as_tensor([1, 2], **place),
+    "full": lambda **place: mt.full((2,), 3.0, **place),
+    "full_like": lambda **place: mt.full_like(mt.ones(2), 3.0, **place),
+    "arange": lambda **place: mt.arange(2, **place),
+    "linspace": lambda **place: mt.linspace(0, 1, 2, **place),
+    "eye": lambda **place: mt.eye(2, **place),
+    "normal": lambda **place: mt.normal(0.0, 1.0, (2,), **place),
+    "randint": lambda **place: mt.randint(3, (2,), **place),
+    "randperm": lambda **place: mt.randperm(2, **place),
+}
+
+
+@pytest.mark.parametrize("name", CREATED)
+def test_every_creation_function_takes_a_device(name, standin):
+    mt.manual_seed(3)
+    here = CREATED[name]()
+    mt.manual_seed(3)
+    there = CREATED[name](device="cuda")
+    assert str(here.device) == "cpu" and str(there.device) == "cuda:0"
+    assert there.dtype == here.dtype and there.tolist() == here.tolist()
+
+
+def test_everything_moves(standin):
+    x, net = mt.ones(2), mt.nn.Linear(2, 1)
+    assert [str(y.device) for y in (x.cuda(), x.to("cuda"), x.to(mt.device("cuda:0")), x.cuda().cpu(), x.cpu())] == [
+        "cuda:0", "cuda:0", "cuda:0", "cpu", "cpu",
+    ]  # fmt: skip
+    assert net.cuda().weight.is_cuda and not net.cpu().weight.is_cuda and net.to("cuda").bias.is_cuda
+
+
+def test_the_extras_that_the_error_names_exist(no_cupy):
+    """And each of them is the CuPy of that CUDA."""
+    text = (Path(__file__).parents[1] / "setup.cfg").read_text(encoding="utf-8")
+    named = re.findall(r"minitorch_cnn\[(\w+)\]", backend.unavailable_reason())
+    assert named == ["cuda12", "cuda13"]
+    for extra in named:
+        assert re.search(rf"^{extra} = cupy-{extra}x>=[\d.]+$", text, re.MULTILINE)
 
 
 def test_numpy_of_a_tensor_on_the_gpu(standin):

@@ -2,7 +2,7 @@
 
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import is_floating, uint8
-from minitorch_cnn.ops.operands import need_tensor, promoted
+from minitorch_cnn.ops.operands import need_one_device, need_tensor, promoted
 from minitorch_cnn.tensor import Tensor
 
 
@@ -10,6 +10,7 @@ def _compare(name, input, other):
     """One of the array library's functions of two arrays; the second may be a number."""
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}: expected a Tensor first, got {input!r}; a number can only come second")
+    need_one_device(name, input, other)
     a, b = (x.array if isinstance(x, Tensor) else x for x in promoted(input, other))
     return Tensor(getattr(get_array_module(a), name)(a, b))
 
@@ -49,6 +50,7 @@ def _map(name, *inputs):
     for x in inputs:
         if not isinstance(x, Tensor):
             raise TypeError(f"{name} expected a Tensor, got {x!r} of type {type(x).__name__}; make one with tensor()")
+    need_one_device(name, *inputs)
     return Tensor(getattr(get_array_module(inputs[0].array), name)(*(x.array for x in inputs)))
 
 
@@ -104,6 +106,7 @@ def bitwise_not(input):
 
 def _bitwise(name, *inputs):
     need_tensor(name, *inputs)
+    need_one_device(name, *inputs)
     arrays = [x.array if isinstance(x, Tensor) else x for x in promoted(*inputs)]
     array = next(x for x in arrays if hasattr(x, "dtype"))
     if is_floating(array.dtype):
@@ -133,6 +136,7 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     -------
     bool
     """
+    need_one_device("allclose", input, other)
     a, b = input.array, other.array
     return bool(get_array_module(a).allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
@@ -144,4 +148,5 @@ def equal(input, other):
     -------
     bool
     """
+    need_one_device("equal", input, other)
     return input.shape == other.shape and bool((input.array == other.array).all())

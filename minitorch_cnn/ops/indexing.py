@@ -3,7 +3,7 @@
 import numpy as np
 
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.backend import asarray, device_of, get_array_module, scatter_add
+from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, scatter_add
 from minitorch_cnn.dtypes import bool_
 from minitorch_cnn.tensor import Tensor
 
@@ -145,6 +145,10 @@ def raw_index(index, array):
     index = np.asarray(index, dtype=None if len(index) else "int64") if not hasattr(index, "dtype") else index
     if index.dtype.kind not in "biu":
         raise IndexError(f"a tensor or list used as an index must hold integers or booleans, got {index.dtype}")
+    if not on_host and device_of(array) == CPU:
+        raise RuntimeError(
+            f"expected an index on the CPU for a tensor there, got one on {device_of(index)}; move it with .cpu()"
+        )
     return asarray(index, device_of(array)) if on_host else index
 
 
