@@ -848,6 +848,16 @@ def test_many_terms_are_summed_exactly_enough_along_any_axis():
     ones = mt.ones(2**25, 2)
     assert ones.sum(0).tolist() == [2.0**25, 2.0**25]
     np.testing.assert_allclose(mt.full((10**6, 4), 0.1).mean(0).numpy(), 0.1, rtol=1e-6)
+    images = np.full((10**6, 3, 1, 2), 0.1, np.float32).transpose(3, 1, 0, 2)  # (N, C, H, W), the batch innermost
+    for array in (images, images[:1], images[::-1], images[:, :, ::-1]):
+        np.testing.assert_allclose(mt.Tensor(array).mean((0, 2, 3)).numpy(), 0.1, rtol=1e-6)
+
+
+def test_a_gradient_that_is_one_number_repeated_is_summed_exactly_enough():
+    """As that of a mean: an array whose strides are all 0."""
+    x, w, b = mt.zeros(10**6, 1), mt.zeros(4, 1), mt.zeros(4, requires_grad=True)
+    mt.nn.functional.linear(x, w, b).mean().backward()
+    np.testing.assert_allclose(b.grad.numpy(), 1 / 4, rtol=1e-6)
 
 
 def test_a_numpy_array_beside_a_tensor_is_an_operand():

@@ -3,8 +3,6 @@
 import math
 from collections import namedtuple
 
-import numpy as np
-
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import arg_extreme, get_array_module
 from minitorch_cnn.dtypes import bool_, float32, float64, int64
@@ -69,15 +67,23 @@ class Pick(Function):
 
 
 def _sum(x, dims, keepdim):
-    """The sum of an array, exact enough for millions of terms.
-
-    NumPy adds in pairs, which keeps rounding small, along the axis innermost in memory alone. Along others it adds
-    one by one: in float32, the sum of 2^25 ones would be 2^24.
-    """
+    """The sum of an array, exact enough for millions of terms."""
+    # NumPy adds in pairs, which keeps rounding small, what are neighbours in memory. Others it adds one by one: in
+    # float32, the sum of 2^25 ones would be 2^24.
     terms = math.prod(x.shape[i] for i in dims)
-    if terms > 1024 and x.dtype == float32 and np.argmin(x.strides) not in dims:
+    if x.dtype == float32 and terms > 1024 and terms > 1024 * _neighbours(x, dims):
         return x.sum(axis=dims, keepdims=keepdim, dtype=float64).astype(float32)
     return x.sum(axis=dims, keepdims=keepdim)
+
+
+def _neighbours(x, dims):
+    """How many terms of a sum over some dimensions lie side by side in memory."""
+    count = 1
+    for step, i in sorted((abs(step), i) for i, step in enumerate(x.strides) if x.shape[i] > 1):
+        if i not in dims or step != count * x.itemsize:
+            break
+        count *= x.shape[i]
+    return count
 
 
 def _kept(shape, dims):
