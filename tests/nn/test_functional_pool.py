@@ -93,6 +93,14 @@ def test_max_pool2d_of_minus_infinity():
     assert F.max_pool2d(mt.tensor(x), 3, 2, 1).tolist() == [[[[-np.inf] * 2] * 2]]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "bool"])
+def test_the_mean_of_integers_does_not_overflow(dtype):
+    """As every sum of integers, that of a window is one of int64; the mean is cut off, as in PyTorch."""
+    x = np.array([[[[1, 100], [100, 100]]]], dtype)
+    y = F.avg_pool2d(mt.Tensor(x), 2)
+    assert y.dtype == mt.int64 and y.item() == x.sum() // 4
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [

@@ -19,7 +19,7 @@ def avg_pool2d(
     Parameters
     ----------
     input : Tensor
-        Of shape (N, C, H, W), or (C, H, W).
+        Of shape (N, C, H, W), or (C, H, W). Means of integers are int64, cut off after the point.
     kernel_size : int or pair of int
     stride : int or pair of int, optional
         By default the kernel size.
@@ -51,6 +51,7 @@ def avg_pool2d(
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be zero")
     x, is_batch = images("avg_pool2d", input)
+    x = x if x.is_floating_point() else x.long()  # a sum of bytes is no byte
     axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
     sums = SumWindows([a.kernel for a in axes], [a.stride for a in axes])(_framed(x, axes, 0))  # (N, C, OH, OW)
