@@ -37,9 +37,9 @@ def test_softmax_without_a_dimension_warns_and_chooses_as_pytorch(shape):
         assert_same_as_torch(lambda lib, x: lib.nn.functional.softmax(x), [x])
 
 
-@pytest.mark.parametrize("shape", [(5, 3), (3,), (2, 4, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 3), (3,), (2, 4, 3), (2, 0, 3), (2, 4, 0)], ids=str)
 def test_linear(shape, device):
-    arrays = [rng.standard_normal(shape), rng.standard_normal((4, 3)), rng.standard_normal(4)]
+    arrays = [rng.standard_normal(shape), rng.standard_normal((4, shape[-1])), rng.standard_normal(4)]
     assert_same_as_torch(lambda lib, x, w, b: lib.nn.functional.linear(x, w, b), arrays, device)
     assert_same_as_torch(lambda lib, x, w: lib.nn.functional.linear(x, w), arrays[:2], device)
     assert_same_as_torch(lambda lib, x, w: lib.nn.functional.linear(x, w), [arrays[0], arrays[1][0]], device)
@@ -56,6 +56,10 @@ def test_linear_says_what_it_expects_and_what_came():
         F.linear(mt.zeros(1, 4, dtype=mt.float64), mt.zeros(2, 4))
     with pytest.raises(RuntimeError, match="type of its weight, float32, got uint8"):
         F.linear(mt.zeros(1, 4, dtype=mt.uint8), mt.zeros(2, 4))
+    with pytest.raises(RuntimeError, match="a bias of the type of its weight, float32, got float64"):
+        F.linear(mt.zeros(1, 4), mt.zeros(2, 4), mt.zeros(2, dtype=mt.float64))
+    with pytest.raises(RuntimeError, match=r"a weight of shape \(out_features, in_features\), got \(2, 3, 4\)"):
+        F.linear(mt.zeros(1, 4), mt.zeros(2, 3, 4))
     with pytest.raises(RuntimeError, match="Look for the layer before .*, or change in_features to 144"):
         F.linear(mt.zeros(1, 144), mt.zeros(120, 400))
     with pytest.raises(RuntimeError, match="the input has no dimension at all"):

@@ -1,5 +1,7 @@
 """The linear map."""
 
+import math
+
 from minitorch_cnn.ops import Linear
 from minitorch_cnn.tensor import Tensor
 
@@ -26,7 +28,7 @@ def linear(input, weight, bias=None):
     TypeError
         If `input` is not a tensor.
     RuntimeError
-        If the last dimension or the type of `input` is not that of `weight`, or the shape of `bias` is another.
+        If the last dimension of `input` is not that of `weight`, or a type or the shape of `bias` is another.
 
     Examples
     --------
@@ -36,6 +38,8 @@ def linear(input, weight, bias=None):
     """
     if not isinstance(input, Tensor):
         raise TypeError(f"Linear expects a Tensor, got {type(input).__name__}; make one first: tensor(data)")
+    if weight.ndim not in (1, 2):
+        raise RuntimeError(f"Linear expects a weight of shape (out_features, in_features), got {weight.shape}")
     expected = weight.shape[-1]
     if input.ndim == 0 or input.shape[-1] != expected:
         came = input.shape[-1] if input.ndim else "none"
@@ -53,9 +57,14 @@ def linear(input, weight, bias=None):
         raise RuntimeError(
             f"Linear expects a bias of shape {weight.shape[:-1]}, one for each output feature, got {bias.shape}"
         )
+    if bias is not None and bias.dtype != weight.dtype:
+        raise RuntimeError(
+            f"Linear expects a bias of the type of its weight, {weight.dtype}, got {bias.dtype}; "
+            f"convert it: bias.to(weight.dtype)"
+        )
     if weight.ndim == 1:
         output = input @ weight  # (…,)
         return output if bias is None else output + bias
-    rows = input if input.ndim == 2 else input.reshape(-1, expected)
+    rows = input if input.ndim == 2 else input.reshape(math.prod(input.shape[:-1]), expected)
     output = Linear()(rows, weight) if bias is None else Linear()(rows, weight, bias)
     return output if input.ndim == 2 else output.reshape(*input.shape[:-1], len(weight))  # (…, out_features)
