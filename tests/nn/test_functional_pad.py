@@ -29,6 +29,15 @@ def test_constant_padding_may_crop(widths):
     assert_same_as_torch(lambda m, x: m.nn.functional.pad(x, widths, value=2.5), [x])
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("widths", [(0, 0), (-1, 0), (-1, -1, 0, 0)], ids=str)
+def test_what_is_padded_has_memory_of_its_own(mode, widths):
+    """Even where nothing is added: who writes into the result does not change the image."""
+    x = mt.ones(1, 1, 3, 4)
+    F.pad(x, widths, mode=mode).zero_()
+    assert x.sum().item() == 12
+
+
 def test_integers_can_be_padded():
     assert F.pad(mt.tensor([[1, 2]]), (1, 0)).tolist() == [[0, 1, 2]]
 

@@ -22,6 +22,7 @@ def pad(input, pad, mode="constant", value=None):
     Returns
     -------
     Tensor
+        With memory of its own.
 
     Raises
     ------
@@ -38,19 +39,18 @@ def pad(input, pad, mode="constant", value=None):
     tensor([[3., 2., 1., 2., 3., 2.]])
     """
     widths = _widths(input, pad)
-    if mode == "constant":
-        frame = tuple((max(before, 0), max(after, 0)) for before, after in widths)
-        framed = Pad(frame, 0.0 if value is None else value)(input) if any(map(any, frame)) else input
-        return _cropped(framed, widths)
     if mode not in _MODES:
         raise NotImplementedError(f"unknown padding mode {mode!r}; expected one of {', '.join(_MODES)}")
-    if value is not None and value != 0:
+    if mode != "constant" and value is not None and value != 0:
         raise RuntimeError(f"padding mode {mode!r} doesn't take in a value argument, got {value}")
+    frame = tuple((max(before, 0), max(after, 0)) for before, after in widths)
+    if mode == "constant" or not any(map(any, frame)):  # a copy, also where there is no frame
+        return _cropped(Pad(frame, 0.0 if value is None else value)(input), widths)
     if mode == "circular":  # what is taken away does not come back on the other side
-        input, widths = _cropped(input, widths), [(max(before, 0), max(after, 0)) for before, after in widths]
-    for dim, (before, after) in enumerate(widths):
-        if before > 0 or after > 0:
-            input = _extended(input, dim, max(before, 0), max(after, 0), mode)
+        input, widths = _cropped(input, widths), frame
+    for dim, (before, after) in enumerate(frame):
+        if before or after:
+            input = _extended(input, dim, before, after, mode)
     return _cropped(input, widths)
 
 
