@@ -62,6 +62,18 @@ def test_unfold_holds_the_windows(geometry):
         assert sorted(v for v in column if v) == sorted(x[p] for p in pixels)
 
 
+@pytest.mark.parametrize(("image", "kernel"), [((1, 1, 1, 5), (1, 3)), ((1, 1, 5, 1), (3, 1)), ((2, 1, 3, 3), 1)])
+def test_unfold_has_memory_of_its_own(image, kernel):
+    """Windows of one row are views without a copy, whose columns share elements: a sum in place would be another."""
+    x = mt.arange(float(np.prod(image))).reshape(image)
+    x = mt.Tensor(x.array.transpose(2, 1, 3, 0).copy().transpose(3, 1, 0, 2))  # the batch innermost in memory
+    before, columns = x.tolist(), F.unfold(x, kernel)
+    added = mt.randn(*columns.shape)
+    expected = (columns + added).tolist()
+    columns += added
+    assert columns.tolist() == expected and x.tolist() == before
+
+
 @few
 @given(geometries(), st.integers(1, 2))
 def test_conv_transpose2d_is_the_transpose_of_conv2d(geometry, groups):
