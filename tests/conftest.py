@@ -3,7 +3,8 @@
 
 With ``MINITORCH_CNN_TEST_DEVICE=cuda`` (``make test-gpu``) what runs on "cuda" runs on a real GPU, without it on
 ``standin_cupy``. In such a run nothing is skipped: what would be fails. Tests of what the GPU has no part in, and that
-need more than such a machine must have, are marked ``elsewhere("what they need")``; they are left out, and counted.
+need more than such a machine must have, are marked ``elsewhere("what they need")``; they are left out, and counted. So
+are those that ask for the stand-in itself, to count its copies.
 """
 
 import os
@@ -35,11 +36,18 @@ def standin(monkeypatch):
     return standin_cupy
 
 
+@pytest.fixture
+def gpu(request):
+    """There is a GPU: a real one, or the stand-in's."""
+    if not REAL_GPU:
+        request.getfixturevalue("standin")
+
+
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request):
     """Each test that asks for a device runs on both."""
-    if request.param == "cuda" and not REAL_GPU:
-        request.getfixturevalue("standin")
+    if request.param == "cuda":
+        request.getfixturevalue("gpu")
     return request.param
 
 
@@ -66,11 +74,16 @@ def pytest_report_header():
 
 def pytest_collection_modifyitems(config, items):
     if REAL_GPU:
-        stay = [item for item in items if item.get_closest_marker("elsewhere") is None]
-        gone = [item for item in items if item.get_closest_marker("elsewhere")]
-        left_out.update(item.get_closest_marker("elsewhere").args[0] for item in gone)
+        gone = [item for item in items if needs(item)]
+        left_out.update(map(needs, gone))
         config.hook.pytest_deselected(items=gone)
-        items[:] = stay
+        items[:] = [item for item in items if not needs(item)]
+
+
+def needs(item):
+    """What a test needs beside a GPU; None for nothing."""
+    mark = item.get_closest_marker("elsewhere")
+    return mark.args[0] if mark else "the stand-in" if "standin" in item.fixturenames else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -624,12 +624,12 @@ def test_the_example_of_the_contract():
     mt.gradgradcheck(Mul(), [a, b])
 
 
-def test_tensors_of_two_devices_do_not_meet(standin):
+def test_tensors_of_two_devices_do_not_meet(gpu):
     with pytest.raises(RuntimeError, match=r"cpu.*cuda|cuda.*cpu"):
         mt.ones(2) + mt.ones(2, device="cuda")
 
 
-def test_a_gradient_crosses_devices(standin):
+def test_a_gradient_crosses_devices(gpu):
     x = leaf(1.0, 2.0)
     (x.cuda() * 3).sum().backward()
     assert x.grad.device.type == "cpu" and x.grad.tolist() == [3.0, 3.0]

@@ -83,7 +83,7 @@ def test_with_a_driver_but_no_gpu(no_gpu):
         mt.ones(1, device="cuda:0")
 
 
-def test_with_a_gpu(standin):
+def test_with_a_gpu(gpu):
     assert mt.cuda.is_available() and mt.cuda.device_count() == 1
     assert backend.auto_device() == backend.CUDA
     mt.cuda.synchronize()
@@ -131,7 +131,7 @@ def test_tensors_are_made_where_they_are_asked_for(make, device):
         assert getattr(mt, f"{make}_like")(x).device.type == device
 
 
-def test_random_numbers_do_not_depend_on_the_device(standin):
+def test_random_numbers_do_not_depend_on_the_device(gpu):
     drawn = {}
     for device in ("cpu", "cuda"):
         mt.manual_seed(3)
@@ -161,12 +161,12 @@ def test_random_numbers_do_not_depend_on_the_device(standin):
         lambda here, there: mt.nn.BatchNorm1d(2).cuda()(here),
     ],
 )
-def test_tensors_of_two_devices_are_refused(mix, standin):
+def test_tensors_of_two_devices_are_refused(mix, gpu):
     with pytest.raises(RuntimeError, match=r"on one device.*(cpu.*cuda:0|cuda:0.*cpu).*move (it|them) "):
         mix(mt.ones(2, 2), mt.ones(2, 2, device="cuda"))
 
 
-def test_what_is_written_and_where_is_refused_on_two_devices(standin):
+def test_what_is_written_and_where_is_refused_on_two_devices(gpu):
     here, there = mt.ones(2, 2), mt.ones(2, 2, device="cuda")
     with pytest.raises(RuntimeError, match=r"expected a tensor on cpu, got one on cuda:0; move it with \.to\(\)"):
         here[0] = there[0]
@@ -192,7 +192,7 @@ CREATED = {
 
 
 @pytest.mark.parametrize("name", CREATED)
-def test_every_creation_function_takes_a_device(name, standin):
+def test_every_creation_function_takes_a_device(name, gpu):
     mt.manual_seed(3)
     here = CREATED[name]()
     mt.manual_seed(3)
@@ -201,7 +201,7 @@ def test_every_creation_function_takes_a_device(name, standin):
     assert there.dtype == here.dtype and there.tolist() == here.tolist()
 
 
-def test_everything_moves(standin):
+def test_everything_moves(gpu):
     x, net = mt.ones(2), mt.nn.Linear(2, 1)
     assert [str(y.device) for y in (x.cuda(), x.to("cuda"), x.to(mt.device("cuda:0")), x.cuda().cpu(), x.cpu())] == [
         "cuda:0", "cuda:0", "cuda:0", "cpu", "cpu",
@@ -218,7 +218,7 @@ def test_the_extras_that_the_error_names_exist(no_cupy):
         assert re.search(rf"^{extra} = cupy-{extra}x>=[\d.]+$", text, re.MULTILINE)
 
 
-def test_numpy_of_a_tensor_on_the_gpu(standin):
+def test_numpy_of_a_tensor_on_the_gpu(gpu):
     with pytest.raises(TypeError, match=r"cuda:0.*cpu\(\)"):
         mt.ones(2, device="cuda").numpy()
     with pytest.raises(TypeError):

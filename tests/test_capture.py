@@ -226,7 +226,7 @@ def test_without_a_gpu_a_step_is_returned_as_it_is(monkeypatch):
     assert mt.cuda.capture(plain_step) is plain_step
 
 
-def test_with_tensors_of_the_cpu_a_step_is_called_as_it_is(standin):
+def test_with_tensors_of_the_cpu_a_step_is_called_as_it_is(gpu):
     run = Run("cpu")
     for batch in batches(5, device="cpu"):
         run(batch)

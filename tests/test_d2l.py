@@ -27,7 +27,7 @@ def test_corr2d_refuses_a_kernel_larger_than_the_image():
         d2l.corr2d(mt.ones(2, 2), mt.ones(3, 1))
 
 
-def test_try_gpu(standin):
+def test_try_gpu(gpu):
     assert str(d2l.try_gpu()) == "cuda:0"
     assert str(d2l.try_gpu(1)) == "cpu"
 
@@ -57,7 +57,7 @@ def test_resize_is_that_of_pytorch(resize):
     assert label == y[3].item()
 
 
-def test_resized_images_on_the_gpu(standin):
+def test_resized_images_on_the_gpu(gpu):
     _, here = d2l.load_data_fashion_mnist(16, resize=(40, 20))
     there = here.to("cuda")
     (x, y), (expected, labels) = next(iter(there)), next(iter(here))

@@ -267,7 +267,7 @@ def test_repr_is_that_of_torch(index):
     assert repr(PRINTED[index](mt)) == repr(PRINTED[index](torch)).replace("torch.", "")
 
 
-def test_repr_says_where_and_from_what(standin):
+def test_repr_says_where_and_from_what(gpu):
     assert repr(mt.ones(1, device="cuda")) == "tensor([1.], device='cuda:0')"
     assert "grad_fn=<" in repr(mt.ones(1, requires_grad=True) * 2)
 

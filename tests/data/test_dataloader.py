@@ -205,7 +205,7 @@ def test_a_pass_over_a_data_set_on_the_gpu_sends_its_order_alone(shuffle, worker
     assert [(x.tolist(), y.tolist()) for x, y in batches] == expected
 
 
-def test_samples_that_a_collate_fn_reads_stay_on_the_host(standin):
+def test_samples_that_a_collate_fn_reads_stay_on_the_host(gpu):
     loader = DataLoader(TensorDataset(mt.arange(4)), 2, collate_fn=len).to("cuda")
     assert str(loader.dataset.device) == "cpu" and list(loader) == [2, 2]
 

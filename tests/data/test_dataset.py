@@ -107,14 +107,14 @@ def test_batches_of_data_sets_on_the_gpu_are_made_there(images, standin):
         assert len(there) == len(dataset)
 
 
-def test_what_cannot_be_moved_stays(images, standin):
+def test_what_cannot_be_moved_stays(images, gpu):
     plain = Plain(images)
     assert plain.to("cuda") is plain and str(plain.device) == "cpu"
     words = Subset(["a", "b"], [1]).to("cuda")
     assert words[0] == "b" and str(words.device) == "cpu"
 
 
-def test_a_part_of_a_data_set_on_the_gpu_is_there(images, standin):
+def test_a_part_of_a_data_set_on_the_gpu_is_there(images, gpu):
     part = Subset(images.to("cuda"), [4, 1])
     assert part.device == mt.device("cuda") and part.batch([1])[1].tolist() == [images.targets[1]]
     assert part[0][1] == images.targets[4]

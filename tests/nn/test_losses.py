@@ -179,7 +179,7 @@ def test_with_deferred_checks_nothing_is_read_and_nothing_else_changes(settings,
 
 @pytest.mark.parametrize("settings", SETTINGS_ON_THE_WAY, ids=str)
 @pytest.mark.parametrize("bad", [-1, 4])
-def test_with_deferred_checks_the_loss_of_a_wrong_label_is_nan(settings, bad, standin):
+def test_with_deferred_checks_the_loss_of_a_wrong_label_is_nan(settings, bad, gpu):
     settings = {key: mt.tensor(v, device="cuda") if key == "weight" else v for key, v in settings.items()}
     x, t = mt.tensor(logits((3, 4)), device="cuda"), mt.tensor([0, bad, -100], device="cuda")
     with deferred_checks():
@@ -243,7 +243,7 @@ def test_settings_that_do_not_fit_are_explained():
         F.cross_entropy(x, [0, 1, 2])
 
 
-def test_tensors_on_two_devices_are_refused(standin):
+def test_tensors_on_two_devices_are_refused(gpu):
     with pytest.raises(RuntimeError, match="input is on cuda:0, target on cpu"):
         F.cross_entropy(mt.zeros(2, 3, device="cuda"), mt.tensor([0, 1]))
 

@@ -248,7 +248,7 @@ def test_to_converts_in_place_what_is_floating_point():
     assert {p.dtype for p in net.to(mt.zeros(1)).parameters()} == {mt.float32}
 
 
-def test_to_moves_parameters_gradients_and_buffers(standin):
+def test_to_moves_parameters_gradients_and_buffers(gpu):
     net = nested(nn)
     net(mt.ones(3, 2)).sum().backward()
     for move, where in (
@@ -264,7 +264,7 @@ def test_to_moves_parameters_gradients_and_buffers(standin):
     assert {(p.device.type, p.dtype) for p in net.parameters()} == {("cuda", mt.float64)}
 
 
-def test_a_move_between_forward_and_backward_is_noticed(standin):
+def test_a_move_between_forward_and_backward_is_noticed(gpu):
     net = Scale()
     loss = net(mt.ones(2, requires_grad=True)).sum()
     net.to("cpu")  # changes nothing
@@ -274,7 +274,7 @@ def test_a_move_between_forward_and_backward_is_noticed(standin):
         loss.backward()
 
 
-def test_an_optimizer_made_before_a_move_keeps_working(standin):
+def test_an_optimizer_made_before_a_move_keeps_working(gpu):
     net = Scale()
     optimizer = mt.optim.SGD(net.parameters(), lr=0.5)
     net.to("cuda")

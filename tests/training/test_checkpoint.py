@@ -45,7 +45,7 @@ def test_round_trip_restores_weights_optimizer_random_numbers_and_history(tmp_pa
     assert same_weights(net, other_net)
 
 
-def test_a_checkpoint_from_one_device_goes_on_on_another(tmp_path, standin):
+def test_a_checkpoint_from_one_device_goes_on_on_another(tmp_path, gpu):
     net, _, history = small_run()
     net.to("cuda")
     optimizer = optim.SGD(net.parameters(), lr=0.1)

@@ -96,7 +96,7 @@ def test_a_captured_step_takes_the_steps_of_a_plain_one(device, monkeypatch):
         np.testing.assert_array_equal(weights[1], weights[0])
 
 
-def test_what_cannot_be_captured_is_explained(standin):
+def test_what_cannot_be_captured_is_explained(gpu):
     net = nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2))
     with pytest.raises(RuntimeError, match=r"(?s)the step cannot be captured: .*Dropout"):
         training.train(net, *loaders(), epochs=1, device="cuda", progress=False, capture=True)
@@ -125,13 +125,13 @@ def test_a_test_label_that_is_no_class(wrong, device):
         training.evaluate(nn.Linear(3, 2).to(device), [(mt.ones(2, 3), mt.tensor([0, wrong]))])
 
 
-def test_other_batches_are_moved_one_by_one(standin):
+def test_other_batches_are_moved_one_by_one(gpu):
     batches = [(mt.ones(2, 3), mt.tensor([0, 1]))]
     (row,) = training.train(nn.Linear(3, 2), batches, batches, epochs=1, device="cuda", progress=False)
     assert row.test_acc == 0.5 and str(batches[0][0].device) == "cpu"
 
 
-def test_a_loader_on_the_gpu_trains_a_network_on_the_cpu(standin):
+def test_a_loader_on_the_gpu_trains_a_network_on_the_cpu(gpu):
     train_iter, test_iter = loaders()
     net = nn.Linear(3, 2)
     training.train(net, train_iter.to("cuda"), test_iter.to("cuda"), epochs=1, progress=False)
@@ -153,7 +153,7 @@ def test_both_devices_take_the_same_epoch(device):
     np.testing.assert_allclose(net.cpu().weight.detach().numpy(), twin.weight.detach().numpy(), rtol=1e-4, atol=1e-6)
 
 
-def test_the_gpu_is_waited_for_at_reports_alone(standin, monkeypatch):
+def test_the_gpu_is_waited_for_at_reports_alone(gpu, monkeypatch):
     waits = []
     monkeypatch.setattr(mt.cuda, "synchronize", lambda: waits.append(1))
     train_iter, test_iter = loaders(batch_size=1)
