@@ -7,6 +7,7 @@ wait for the last of them. The batch lies on the GPU already, as it does in trai
 import json
 import os
 import tempfile
+import warnings
 
 import numpy as np
 
@@ -219,9 +220,11 @@ def count_activities(function):
     from torch.profiler import ProfilerActivity, profile, supported_activities
 
     activities = supported_activities() & {ProfilerActivity.CPU, ProfilerActivity.CUDA}
-    for _ in range(2):  # the first time, the profiler itself has to start
-        with profile(activities=activities) as profiler:
-            function()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions tell what a profile forgets
+        for _ in range(2):  # the first time, the profiler itself has to start
+            with profile(activities=activities) as profiler:
+                function()
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trace.json")
         profiler.export_chrome_trace(path)
