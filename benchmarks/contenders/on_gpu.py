@@ -170,7 +170,8 @@ def pytorch_epochs(epochs, folder, mode="eager", device="cuda"):
 
 def _their_lenet(torch, device):
     nn = torch.nn
-    torch.backends.cudnn.benchmark = device == "cuda"  # its best algorithms, found in the first steps
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True  # its best algorithms, found in the first steps
     net = nn.Sequential(
         nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2),
         nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2), nn.Flatten(),
