@@ -1,4 +1,4 @@
-"""Convolution: every window of the image times the filters, for a whole batch as one matrix product."""
+"""Convolution, its transpose, and the windows alone: what is asked for is checked, and handed to an operation."""
 
 from minitorch_cnn.nn.functional.geometry import check_fit, images, paddings, pair, span
 from minitorch_cnn.nn.functional.padding import framed
@@ -10,9 +10,9 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
     ``y[n, o, i, j] = bias[o] + Σ_{c, a, b} weight[o, c, a, b] x[n, c, i·stride + a·dilation, j·stride + b·dilation]``
 
-    The windows of the padded image are laid out as the columns of a matrix (im2col), with the batch innermost:
-    one product with the filters, one a row, is the convolution of the whole batch. Its backward needs no formula
-    of its own: the product, the layout and the windows each know theirs.
+    For each row of the output, the windows of the padded images are the columns of a matrix (im2col), with the batch
+    innermost: its product with the filters, one a row, is that row of the convolution, for the whole batch. How, and
+    where the gradients come from, is told in ``ops/convolution.py``.
 
     Parameters
     ----------
