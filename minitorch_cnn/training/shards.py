@@ -38,10 +38,10 @@ def shard_count(batch):
 def backward_in_shards(net, loss, x, y, shards=None):
     """``y_hat = net(x); l = loss(y_hat, y); l.backward()``, on all cores.
 
-    Gradients are those of the whole batch up to rounding. The batch stays whole on a GPU, with a module that is not
-    `shardable` (batch normalization and dropout in training, and classes that do not say they are, or that override
-    the `forward` of one that does), and with a loss other than the plain mean of `nn.CrossEntropyLoss`, `nn.NLLLoss`
-    or `nn.MSELoss`.
+    Gradients are those of the whole batch up to rounding. The batch stays whole on a GPU, if it requires a gradient
+    itself, with a module that is not `shardable` (batch normalization and dropout in training, and classes that do not
+    say they are, or that override the `forward` of one that does), and with a loss other than the plain mean of
+    `nn.CrossEntropyLoss`, `nn.NLLLoss` or `nn.MSELoss`.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def backward_in_shards(net, loss, x, y, shards=None):
     if len(x) == len(y) == 0:  # of a batch with fewer examples than processes
         y_hat = forward_in_shards(net, x)
         return y_hat.sum(), y_hat
-    if not _can_be_split(net, loss, y):
+    if x.requires_grad or y.requires_grad or not _can_be_split(net, loss, y):
         y_hat = net(x)
         l = loss(y_hat, y)
         l.backward()
@@ -228,12 +228,14 @@ class _Pool:
             for i in (*range(count), *[None] * threads):  # a None for each thread to stop at
                 waiting.put(i)
             others = [self._started().submit(work) for _ in range(threads - 1)]
+            errors = []
             try:
                 work()
             finally:
-                done = [other.exception() for other in others]  # waits for them
-        for error in filter(None, done):
-            raise error
+                while others:  # taken out, and errors too: an error holds this frame, which would hold the error
+                    errors += filter(None, [others.pop(0).exception()])  # waits for the thread
+        if errors:
+            raise errors.pop(0)
         return results
 
     def _started(self):

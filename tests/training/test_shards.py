@@ -1,10 +1,12 @@
 """A batch in shards on threads: the same gradients, and never a bit of difference by the number of threads."""
 
+import gc
 import multiprocessing
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -238,11 +240,41 @@ def test_frozen_and_unused_parameters_get_no_gradient(batch):
     assert net[0].weight.grad is None and net.unused.grad is None and net[0].bias.grad is not None
 
 
+def test_images_that_require_a_gradient_receive_it(batch):
+    """As those that another network has made: it would learn nothing."""
+    x, y = batch
+    net, loss, factor = lenet(), nn.CrossEntropyLoss(), mt.tensor(2.0, dtype=mt.float64, requires_grad=True)
+    backward_in_shards(net, loss, x * factor, y)
+    (expected,) = mt.autograd.grad(loss(net(x * factor), y), factor)
+    assert mt.equal(factor.grad, expected)
+
+
 def test_an_error_in_a_shard_names_the_layer(batch):
     x, y = batch
     net = nn.Sequential(nn.Flatten(), nn.Linear(783, 10).double())
     with pytest.raises(RuntimeError, match=r"(?s)783.*784.*layer \"1\""):
         backward_in_shards(net, nn.CrossEntropyLoss(), x, y)
+
+
+def test_an_error_on_another_thread_holds_no_shard(use_threads):
+    """What a shard has computed is freed with the error, without Python's cyclic garbage collector."""
+    use_threads(2)
+    both, here, parts = threading.Barrier(2), threading.get_ident(), []
+
+    def fail_there(part):
+        parts.append(weakref.ref(part))
+        both.wait(20)
+        if threading.get_ident() != here:
+            raise ValueError("there")
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="there"):
+            map_shards(fail_there, mt.ones(2, 3), shards=2)
+        assert len(parts) == 2 and all(part() is None for part in parts)
+    finally:
+        gc.enable()
 
 
 def test_shards_take_over_whether_operations_are_recorded():
