@@ -8,7 +8,7 @@ import argparse
 import time
 
 import numpy as np
-from shown import announce, save, table, times
+from shown import announce, figure, load, save, save_figure, table, times
 from turns import significant
 from worker import versions
 
@@ -74,6 +74,24 @@ def tables(results):
     )  # fmt: skip
 
 
+def plot(results):
+    """What an epoch consists of, one bar for each way."""
+    fig, (ax,) = figure(8, 1.8)
+    names = list(results["epochs"])
+    for i, row in enumerate(results["epochs"].values()):
+        rest = row["wall"] - row["steps"] - row["evaluation"]
+        begun = 0.0
+        for part, seconds in {"steps": row["steps"], "evaluation": row["evaluation"], "the rest": rest}.items():
+            color = {"steps": "C0", "evaluation": "C1", "the rest": "C3"}[part]
+            ax.barh(i, seconds, left=begun, height=0.6, color=color, label=part if i == 0 else None)
+            begun += seconds
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set(xlabel="wall clock of an epoch (s)")
+    ax.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    save_figure(fig, "epoch")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batch-size", type=int, default=256)
@@ -91,6 +109,7 @@ def main():
     print("\n".join(["", *tables({"epochs": epochs}), ""]))
     if len(train) == 60_000:
         save("epoch", settings, used, epochs=epochs)
+        plot(load("epoch"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Write the tables of docs/benchmarks.md, and draw its pictures, from results/*.json: ``python benchmarks/report.py``.
+"""Write the tables of docs/benchmarks.md and of README.md, and draw pictures, from results/*.json.
 
-A table stands between ``<!-- begin NAME -->`` and ``<!-- end -->``. No number in that page is typed by hand.
+``python benchmarks/report.py``. A table stands between ``<!-- begin NAME -->`` and ``<!-- end -->``. No number in
+either page is typed by hand.
 """
 
 import re
@@ -13,7 +14,6 @@ import lenet_step
 import overhead
 from shown import FOLDER, load
 
-PAGE = FOLDER.parent / "docs" / "benchmarks.md"
 BENCHMARKS = {
     "lenet_step": lenet_step,
     "chapter": chapter,
@@ -24,14 +24,15 @@ BENCHMARKS = {
 }
 
 
-def render(text):
-    """The page with every table as the results have it."""
+def render(page):
+    """The text of a page with every table as the results have it."""
 
     def part(match):
         results = load(match["name"])
-        body = section(match["name"], results) if results else ["Not measured yet."]
+        body = PAGES[page](match["name"], results) if results else ["Not measured yet."]
         return "\n".join([f"<!-- begin {match['name']} -->", "", *body, "", "<!-- end -->"])
 
+    text = page.read_text(encoding="utf-8")
     return re.sub(r"<!-- begin (?P<name>\w+) -->\n.*?<!-- end -->", part, text, flags=re.DOTALL)
 
 
@@ -43,13 +44,23 @@ def section(name, results):
     return [*BENCHMARKS[name].tables(results), "", f"Measured with {settings}; on {machine}:", "", *used]
 
 
+def brief(name, results):
+    """The table alone; of LeNet's step, that of the chapter's batch size."""
+    if name == "lenet_step":
+        results = {"batches": {"256": results["batches"]["256"]}}
+    return [line for line in BENCHMARKS[name].tables(results) if line.startswith("|")]
+
+
+PAGES = {FOLDER.parent / "docs" / "benchmarks.md": section, FOLDER.parent / "README.md": brief}
+
+
 def main():
-    text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(render(text), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(render(page), encoding="utf-8")
     for name, benchmark in BENCHMARKS.items():
-        if (results := load(name)) and hasattr(benchmark, "plot"):
+        if results := load(name):
             benchmark.plot(results)
-    print(f"written: {PAGE.relative_to(FOLDER.parent)} and docs/images/")
+    print(f"written: {', '.join(str(page.relative_to(FOLDER.parent)) for page in PAGES)} and docs/images/")
 
 
 if __name__ == "__main__":
