@@ -32,6 +32,13 @@ def test_our_step_on_a_gpu_is_that_on_a_cpu(losses, device):
     block()
 
 
+def test_our_captured_step_is_that_on_a_cpu(device):
+    """Of two images: the stand-in runs the kernels of a captured step thread by thread."""
+    block, check = on_gpu.ours(2, steps=1, captured=True, device=device)
+    np.testing.assert_allclose(check(), on_cpu.lenet(2, whole=True)[1](), atol=1e-5)
+    block()
+
+
 @pytest.mark.parametrize("mode", ["eager", "graph"] if PLACE == "cuda" else ["eager"])
 def test_pytorch_takes_the_same_step(losses, mode):
     needs_torch()
