@@ -1,12 +1,15 @@
-"""Whether operations are recorded: a setting of each thread."""
+"""Whether operations are recorded, and whether NumPy warns: settings of each thread."""
 
 import threading
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, contextmanager, nullcontext
+
+import numpy as np
 
 
 class _Mode(threading.local):
     def __init__(self):
         self.recording = True
+        self.is_quiet = False
         self.before = []  # what it was outside of each `with` block that is open
 
 
@@ -72,3 +75,23 @@ class set_grad_enabled:
 
     def __exit__(self, *_):
         mode.recording = self.before
+
+
+_NOTHING = nullcontext()
+
+
+def quiet():
+    """Overflow is inf and 0/0 is NaN, without a word, as in PyTorch: NumPy does not warn in a ``with`` block."""
+    return _NOTHING if mode.is_quiet else np.errstate(all="ignore")
+
+
+@contextmanager
+def quiet_throughout():
+    """Like `quiet`, which is nothing more to do inside: to switch NumPy takes as long as a small operation."""
+    before = mode.is_quiet
+    with quiet():
+        mode.is_quiet = True
+        try:
+            yield
+        finally:
+            mode.is_quiet = before

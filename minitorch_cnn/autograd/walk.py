@@ -3,7 +3,7 @@
 import threading
 
 from minitorch_cnn.autograd.function import Function, source
-from minitorch_cnn.autograd.mode import set_grad_enabled
+from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
 from minitorch_cnn.backend import get_array_module, keep_freed_memory
 from minitorch_cnn.tensor import Tensor
 
@@ -83,7 +83,7 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     leading = None if wanted is None else _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
     found = {}
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), quiet_throughout():
         for node in order:
             dy = pending.pop(node, None)
             if wanted is not None and node in wanted:
