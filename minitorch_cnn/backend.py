@@ -212,9 +212,12 @@ def where(condition, a, b):
 def arg_extreme(name, array, axis):
     """``array.argmax(axis)`` or ``array.argmin(axis)``, by name; of equal elements the first, NaN before all others.
 
-    NumPy copies an array to bring the axis innermost in memory. Where the axis is short it is faster to compare slices.
+    NumPy copies an array to bring the axis innermost in memory, and is slow where that is short. There it is faster to
+    compare slices, if these are long.
     """
     if get_array_module(array) is not np or axis is None or array.size < 1024 * array.shape[axis]:
+        return getattr(array, name)(axis=axis)
+    if array.strides[axis] == array.itemsize and array.shape[axis] > 16:
         return getattr(array, name)(axis=axis)
     wins, best_of = {"argmax": (np.greater, np.maximum), "argmin": (np.less, np.minimum)}[name]
     first, *others = np.moveaxis(array, axis, 0)

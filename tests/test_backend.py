@@ -395,3 +395,11 @@ def test_the_first_of_the_largest_and_smallest(name, axis, kind):
         array[rng.random(array.shape) < 0.3] = np.nan
     for x in (array, array.transpose(2, 0, 1), array[::-1, ::2]):
         np.testing.assert_array_equal(backend.arg_extreme(name, x, axis), getattr(x, name)(axis=axis))
+
+
+def test_an_extreme_along_a_long_axis_that_is_innermost_is_for_numpy_to_find(monkeypatch):
+    """There it is 40 times as fast as slices would be, of which each skips through all the memory."""
+    array = np.random.default_rng(0).random((1024, 100))
+    expected = array.argmax(axis=1)
+    monkeypatch.setattr(np, "moveaxis", lambda *_: pytest.fail("it was cut into slices"))
+    np.testing.assert_array_equal(backend.arg_extreme("argmax", array, 1), expected)
