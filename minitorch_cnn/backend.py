@@ -201,12 +201,16 @@ def where(condition, a, b):
     Where one choice is the number 0, the other is masked by its bits; a product would make NaN of 0 times infinity.
     """
     on_cpu = device_of(condition) == CPU
-    if on_cpu and np.isscalar(a) and a == 0:
+    if on_cpu and np.isscalar(a) and _is_zero(a):
         condition, a, b = ~condition, b, a
-    if on_cpu and isinstance(a, np.ndarray) and np.isscalar(b) and b == 0:
+    if on_cpu and isinstance(a, np.ndarray) and np.isscalar(b) and _is_zero(b):
         bits = np.dtype(f"i{a.itemsize}")
         return np.asarray(a.view(bits) & -condition.astype(bits)).view(a.dtype)
     return get_array_module(condition).where(condition, a, b)
+
+
+def _is_zero(number):
+    return number == 0 and not np.signbit(number)  # -0.0 has a bit
 
 
 def arg_extreme(name, array, axis):

@@ -161,6 +161,7 @@ def cross_entropy(x, labels, ignore_index):
     """
     xp = get_array_module(x)
     if has_kernel(x):
+        labels = xp.ascontiguousarray(labels)
         losses, totals = xp.empty(len(x), x.dtype), xp.empty(3, x.dtype)
         launch("cross_entropy", x, (1,), (THREADS,), _logits(x), labels, np.int64(ignore_index), losses, totals)
         return losses, totals
@@ -189,7 +190,7 @@ def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
     """
     xp = get_array_module(x)
     if has_kernel(x, dy):
-        dx = xp.empty(x.shape, x.dtype)
+        labels, dx = xp.ascontiguousarray(labels), xp.empty(x.shape, x.dtype)
         to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)
         args = _logits(x), labels, np.int64(ignore_index), dy, to_dy, totals, np.int32(is_mean), dx
         launch("cross_entropy_gradient", x, blocks(len(x)), (THREADS,), *args)

@@ -383,6 +383,7 @@ def test_where_with_a_zero(dtype):
         np.testing.assert_array_equal(result, np.where(condition, a, b).astype(dtype))
         assert result.dtype == dtype
     assert backend.where(np.array(True), np.array(2.5), 0.0) == 2.5
+    assert np.signbit(backend.where(np.array([False]), np.ones(1), -0.0))
 
 
 @pytest.mark.parametrize("name", ["argmax", "argmin"])

@@ -99,8 +99,11 @@ class DataLoader:
         device = device_of_samples(self.dataset) if self.collate_fn is None else CPU
         order = asarray(order, device)  # of the whole pass, at once
         batches = (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self)))
-        in_advance = self.num_workers and device == CPU
-        yield from (_map_ahead if in_advance else map)(self._make, batches)
+        if self.num_workers and device == CPU:
+            yield from _map_ahead(self._make, batches)
+        else:
+            for indices in batches:  # not `map`, for which a StopIteration of the data set would be the end
+                yield self._make(indices)
 
     def _make(self, indices):
         if self.collate_fn is None:

@@ -16,6 +16,8 @@ from minitorch_cnn.launch import on_gpu
 from minitorch_cnn.ops.linalg import product
 from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding, window_count
 
+LARGEST = 2**22  # elements of the products that are summed to the gradient of filters
+
 
 class Convolve(Function):
     """y = x ∗ w + b;  dx = dy through w,  dw = dy times the windows of x,  db = Σ dy.
@@ -42,7 +44,7 @@ class Convolve(Function):
     def backward(self, dy, _y, x, w, *_b):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(dy, w) if wants_grad(x) else None
         dw = ConvolveWindows(*self.geometry, w.shape[2:])(x, dy) if wants_grad(w) else None
-        return dx, dw, *(dy.sum((0, 2, 3)) for _ in _b)
+        return dx, dw, *(dy.sum((0, 2, 3)) if wants_grad(b) else None for b in _b)
 
 
 class ConvolveTransposed(Function):
@@ -74,7 +76,9 @@ class ConvolveWindows(Function):
         o, c = g.shape[1], x.shape[1] // groups
         columns = im2col(x, self.kernel_size, *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
         products = as_products(g, groups).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
-        y = product(columns, products).sum(axis=1)  # (G, KH·C/G·KW, O/G)
+        rows = max(1, LARGEST // (columns.shape[2] * o))  # at a time: each has as many sums as there are weights
+        parts = [slice(i, i + rows) for i in range(0, max(1, columns.shape[1]), rows)]
+        y = sum(product(columns[:, part], products[:, part]).sum(axis=1) for part in parts)  # (G, KH·C/G·KW, O/G)
         return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
 
     def backward(self, dy, _y, x, g):

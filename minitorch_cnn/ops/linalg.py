@@ -32,7 +32,7 @@ class Linear(Function):
     def backward(self, dy, _y, x, w, *_b):
         dx = MatMul()(dy, w) if wants_grad(x) else None
         dw = MatMul()(transpose(dy, 0, 1), x) if wants_grad(w) else None
-        return dx, dw, *(dy.sum(0) for _ in _b)
+        return dx, dw, *(dy.sum(0) if wants_grad(b) else None for b in _b)
 
 
 def product(a, b):

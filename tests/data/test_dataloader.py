@@ -231,3 +231,16 @@ def test_arguments_that_make_no_sense(arguments, error, message):
 
 def test_numpy_integers_are_integers():
     assert len(DataLoader(range(8), np.int64(3))) == 3
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_data_set_that_raises_stop_iteration_does_not_end_the_pass_in_silence(num_workers):
+    class Broken(Dataset):
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, index):
+            return float(index) if index < 5 else next(iter(()))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(DataLoader(Broken(), batch_size=2, num_workers=num_workers))

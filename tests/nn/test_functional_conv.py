@@ -150,3 +150,20 @@ def conv_error(*shapes, **options):
 def test_errors_name_the_cause(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_gradient_of_filters_is_summed_in_parts_where_it_is_large(groups, monkeypatch):
+    """All its products, one for each row of the output, would be as many times as large."""
+    from minitorch_cnn.ops import convolution
+
+    x, w = mt.rand(2, 4, 9, 5, dtype=mt.float64), mt.rand(6, 4 // groups, 3, 3, dtype=mt.float64, requires_grad=True)
+
+    def gradient():
+        (dw,) = mt.autograd.grad((F.conv2d(x, w, groups=groups) ** 2).sum(), w)
+        return dw.numpy()
+
+    expected = gradient()
+    for largest in (1, 100, 300):
+        monkeypatch.setattr(convolution, "LARGEST", largest)
+        np.testing.assert_allclose(gradient(), expected, rtol=1e-12)

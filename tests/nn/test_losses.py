@@ -265,3 +265,17 @@ def test_float32_is_kept():
 def test_a_weight_that_is_a_list_is_refused(loss):
     with pytest.raises(TypeError, match=f"{loss.__name__} expects weight as a Tensor, got list; make one with tensor"):
         loss(mt.zeros(1, 2), mt.tensor([0]), weight=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("kind", ["a column", "one label repeated"])
+def test_labels_may_lie_in_memory_in_any_way(kind, device):
+    x, both = mt.randn(6, 3, dtype=mt.float64), mt.randint(3, (6, 2))
+    make = {"a column": lambda y: y[:, 0], "one label repeated": lambda y: y[:1, 0].expand(6)}[kind]
+    expected = F.cross_entropy(x, make(both).contiguous())
+    there = x.to(device).requires_grad_()
+    l = F.cross_entropy(there, make(both.to(device)))
+    l.backward()
+    assert l.item() == pytest.approx(expected.item())
+    y = make(both).numpy()
+    p = np.exp(x.numpy()) / np.exp(x.numpy()).sum(1, keepdims=True)
+    np.testing.assert_allclose(there.grad.cpu().numpy(), (p - np.eye(3)[y]) / 6)
