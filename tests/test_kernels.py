@@ -232,6 +232,20 @@ def test_cross_entropy(device, dtype, rows, classes, is_transposed):
 
 
 @on_gpu
+@pytest.mark.parametrize("step", [2, -1])
+def test_cross_entropy_of_labels_that_are_a_view(device, step):
+    """Its elements are no neighbours in memory, as those of a column of a table are not."""
+    x, labels = numbers(4, 3), np.array([0, 1, 2, 2, 0, 1, 1, 0])
+    losses, totals = kernels.cross_entropy(x, labels[::step][:4], -100)
+    view = on_device(labels)[::step][:4]
+    device_losses, device_totals = kernels.cross_entropy(on_device(x), view, -100)
+    close(device_losses, losses)
+    expected = kernels.cross_entropy_gradient(x, labels[::step][:4], -100, np.ones(()), totals, True)
+    args = on_device(np.ones((), x.dtype)), device_totals, True
+    close(kernels.cross_entropy_gradient(on_device(x), view, -100, *args), expected)
+
+
+@on_gpu
 @pytest.mark.parametrize("label", [-1, 3, 2**40, -(2**33)])
 def test_a_label_that_is_no_class_spoils_its_row_and_the_mean(device, label):
     x, labels = on_device(numbers(3, 3)), on_device(np.array([0, label, 2]))
