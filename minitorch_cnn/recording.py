@@ -45,7 +45,8 @@ class Recording:
     """What a function gives the GPU to do, recorded as a CUDA graph that one call starts again.
 
     A graph computes with the addresses that it was recorded with. So its memory comes from a pool of its own, which
-    lives as long as the graph: nobody else is given a piece of it.
+    lives as long as the graph: nobody else is given a piece of it. It lives as long, too, as an array that was made in
+    it, such as a gradient or a momentum, which may well outlive the graph.
 
     Parameters
     ----------
@@ -93,13 +94,19 @@ class Recording:
             prepare()
         self.graph.launch()
 
+    def _allocate(self, size):
+        """A piece of the pool that keeps the pool: CuPy's own does not, and loses its memory when the pool goes."""
+        piece = self.pool.malloc(size)
+        memory = self.xp.cuda.UnownedMemory(piece.ptr, size, (self.pool, piece), piece.device_id)
+        return self.xp.cuda.MemoryPointer(memory, 0)
+
     @contextlib.contextmanager
     def _current(self):
         if _mode.recording is not None:
             raise RuntimeError("a captured step was called within a captured step; capture the outer one alone")
         xp, _mode.recording = self.xp, self
         try:
-            with self.stream, xp.cuda.using_allocator(self.pool.malloc), deferred_checks():
+            with self.stream, xp.cuda.using_allocator(self._allocate), deferred_checks():
                 yield
         finally:
             _mode.recording = None

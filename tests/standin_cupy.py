@@ -13,6 +13,7 @@ What it keeps of CuPy:
   and each ``launch()`` of the graph computes it anew, in the same memory. Until the first, results are garbage.
   Refused, as by CuPy, are reads back, cuBLAS, and whatever waits for the device; here also copies from the host, whose
   memory a graph would read again at each launch, and memory from outside a private pool, which others would get too.
+* A pool that goes takes its memory along, also that of arrays which are still there: they hold garbage from then on.
 
 It counts the copies in ``transfers``, so that a test can say "this loop reads nothing back". It is stricter than CuPy
 in one point: NumPy's functions refuse its arrays, where CuPy answers some of them through ``__array_function__``.
@@ -20,6 +21,7 @@ in one point: NumPy's functions refuse its arrays, where CuPy answers some of th
 
 import contextlib
 import functools
+import itertools
 import operator
 import types
 import weakref
@@ -49,7 +51,7 @@ class _State:
     """What the device is at: the stream that is current, the pool that memory comes from, the graph in the making."""
 
     def __init__(self):
-        self.stream = self.pool = self.graph = None
+        self.stream = self.allocator = self.graph = None
 
 
 _state = _State()
@@ -258,6 +260,7 @@ def _wrap(value):
     if isinstance(value, (np.ndarray, np.generic)):
         array = ndarray.__new__(ndarray)
         array._host = value if isinstance(value, np.ndarray) else np.asarray(value)
+        _allocated(array._host)
         return array
     if isinstance(value, (tuple, list)):
         return type(value)(_wrap(v) for v in value)
@@ -518,7 +521,9 @@ class _Graph:
 
     def __init__(self, stream):
         self.stream, self.work, self.memory = stream, [], []
-        self.pool = None if _state.pool is None else weakref.ref(_state.pool)
+        self.pool = lambda: None
+        if _state.allocator is not None:
+            self.pool = weakref.ref(_MemoryPool.of(_state.allocator(1)))
 
     def note(self, perform):
         assert _state.stream is self.stream, "cudaErrorStreamCaptureImplicit: work for another stream during a capture"
@@ -546,7 +551,7 @@ class _Graph:
 
     def new(self, array):
         """Memory that a graph writes to at each launch, and never holds anything before."""
-        assert _state.pool is not None, "memory from the common pool during a capture: others will get it as well"
+        assert _state.allocator is not None, "memory from the common pool during a capture: others will get it as well"
         array.fill(np.nan if array.dtype.kind == "f" else 1)
         self.memory.append(array)  # as a pool keeps it: kernels know no more than its address
         return array
@@ -560,19 +565,71 @@ class _Graph:
 
 
 class _MemoryPool:
-    """A pool; where memory lies is NumPy's business, but whose it is, this tells."""
+    """A pool; where memory lies is NumPy's business, but whose it is, this tells.
+
+    As in CuPy, a piece of memory does not keep its pool. When that goes, the memory is freed, whoever still has it.
+    """
+
+    pools = weakref.WeakValueDictionary()  # by the address of each piece
+
+    def __init__(self):
+        self.arrays = []
+        weakref.finalize(self, _free, self.arrays)
 
     def malloc(self, size):
-        raise NotImplementedError
+        address = 512 * next(_addresses)
+        self.pools[address] = self
+        return _MemoryPointer(_UnownedMemory(address, size, None, 0), 0)
+
+    @classmethod
+    def of(cls, pointer):
+        return cls.pools[pointer.ptr]
+
+
+class _UnownedMemory:
+    def __init__(self, ptr, size, owner, device_id=-1):
+        self.ptr, self.size, self.owner, self.device_id = ptr, size, owner, device_id
+
+
+class _MemoryPointer:
+    def __init__(self, mem, offset):
+        self.mem, self.ptr, self.device_id = mem, mem.ptr + offset, mem.device_id
+
+
+_addresses = itertools.count(1)
+_memory = weakref.WeakValueDictionary()  # the memory of all arrays, by id
+
+
+def _allocated(host):
+    """Ask the allocator that is in use for the memory of an array, if it is new; the array keeps the answer.
+
+    What a graph computes keeps nothing: its kernels know no more than addresses.
+    """
+    while isinstance(host.base, np.ndarray):
+        host = host.base
+    if _memory.get(id(host)) is host:
+        return
+    _memory[id(host)] = host
+    if _state.allocator is not None and _state.graph is None:
+        pointer = _state.allocator(host.nbytes)
+        _MemoryPool.of(pointer).arrays.append(weakref.ref(host))
+        weakref.finalize(host, id, pointer)
+
+
+def _free(arrays):
+    """Let what lies in freed memory be what somebody else has written there."""
+    for host in (array() for array in arrays):
+        if host is not None:
+            host.fill(np.nan if host.dtype.kind == "f" else 1)
 
 
 @contextlib.contextmanager
 def _using_allocator(allocator=None):
-    before, _state.pool = _state.pool, None if allocator is None else allocator.__self__
+    before, _state.allocator = _state.allocator, allocator
     try:
         yield
     finally:
-        _state.pool = before
+        _state.allocator = before
 
 
 class _Device(_Stream):
@@ -605,6 +662,8 @@ cuda = types.SimpleNamespace(
     Stream=_Stream,
     Graph=_Graph,
     MemoryPool=_MemoryPool,
+    MemoryPointer=_MemoryPointer,
+    UnownedMemory=_UnownedMemory,
     using_allocator=_using_allocator,
     is_available=is_available,
     get_device_id=lambda: 0,

@@ -13,6 +13,7 @@ from helpers import to_numpy
 import minitorch_cnn as mt
 from minitorch_cnn import backend, nn
 from minitorch_cnn.nn import functional as F
+from minitorch_cnn.recording import Recording
 
 on_gpu = pytest.mark.parametrize("device", ["cuda"], indirect=True)
 rng = np.random.default_rng(4)
@@ -212,10 +213,36 @@ def test_the_memory_of_the_graph_is_its_own(standin):
         run(batch)
     gc.collect()
     run(data[3])
-    run.captured.recording.pool = None
-    gc.collect()
+
+
+def test_the_standin_knows_that_a_graph_does_not_keep_its_memory(standin):
+    recording, x = Recording(standin), standin.ones(3)
+    recording.warm_up(lambda: x + 1)
+    recording.record(lambda: x + 1)
+    recording.replay()
+    recording.pool = None
     with pytest.raises(AssertionError, match="the memory of this graph was given back"):
-        run(data[3])
+        recording.replay()
+
+
+@on_gpu
+@pytest.mark.parametrize("calls", [2, 4], ids=["warm", "captured"])
+def test_what_was_made_in_a_step_outlives_it(device, calls):
+    """Gradients, the momentum and a result lie in memory of the captured step; training may go on without it."""
+    run, other, data = Run(device, momentum=0.9), Run(device, momentum=0.9), list(batches(6))
+    for batch in data[:calls]:
+        loss, _ = run(batch)
+        plain_step(other, *batch)
+    run.captured = None
+    gc.collect()
+    others = [mt.ones(1000, device=device) for _ in range(100)]  # these would get the memory
+    assert np.isfinite(to_numpy(loss)) and all(np.isfinite(g).all() for g in run.gradients())
+    for batch in data[calls:]:
+        plain_step(run, *batch)
+        plain_step(other, *batch)
+    for a, b in zip(run.weights(), other.weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert all((to_numpy(x) == 1).all() for x in others)
 
 
 # --- where there is nothing to capture ------------------------------------------------------------------------
