@@ -570,20 +570,18 @@ class _MemoryPool:
     As in CuPy, a piece of memory does not keep its pool. When that goes, the memory is freed, whoever still has it.
     """
 
-    pools = weakref.WeakValueDictionary()  # by the address of each piece
-
     def __init__(self):
         self.arrays = []
         weakref.finalize(self, _free, self.arrays)
 
     def malloc(self, size):
         address = 512 * next(_addresses)
-        self.pools[address] = self
+        _pools[address] = self
         return _MemoryPointer(_UnownedMemory(address, size, None, 0), 0)
 
-    @classmethod
-    def of(cls, pointer):
-        return cls.pools[pointer.ptr]
+    @staticmethod
+    def of(pointer):
+        return _pools[pointer.ptr]
 
 
 class _UnownedMemory:
@@ -597,6 +595,7 @@ class _MemoryPointer:
 
 
 _addresses = itertools.count(1)
+_pools = weakref.WeakValueDictionary()  # by the address of each piece
 _memory = weakref.WeakValueDictionary()  # the memory of all arrays, by id
 
 
