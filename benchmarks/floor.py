@@ -53,11 +53,12 @@ def recorded_calls(n):
 
 def unrolled(calls):
     """The same calls, but those of convolutions as one product with the column matrix of all rows."""
-    return [(np.matmul, whole(*arrays) if arrays[0].ndim == 4 else arrays) for f, arrays in calls if f is np.matmul]
+    return [(np.matmul, whole(*arrays) if arrays[0].ndim > 2 else arrays) for f, arrays in calls if f is np.matmul]
 
 
 def whole(a, b):
     """The factors of one product, for those of one for each row of the output, of an array for one group."""
+    a, b = (x.reshape(1, -1, *x.shape[-2:]) for x in (a, b))  # a product may be cut into parts of its columns
     if a.shape[1] == 1:  # filters (1, 1, O, K), columns or gradients (1, OH, K, L)
         return [a[0, 0], np.concatenate(b[0], axis=1)]
     return [np.concatenate(a[0], axis=1), np.concatenate(b[0], axis=0)]  # columns (1, OH, K, L), (1, OH, L, O)

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend import CPU, CUDA, device_of, get_array_module
 from minitorch_cnn.launch import THREADS, blocks, counted, dense, has_kernel, laid_out_as, launch
 from minitorch_cnn.recording import is_recording
 
@@ -40,6 +40,15 @@ def sigmoid_gradient(dy, y):
     dx *= y
     dx *= dy
     return dx
+
+
+# --- bias ------------------------------------------------------------------------------------------------
+
+
+def add_to_rows(y, b):
+    """``y += b``, for `b` with one number for each row of y."""
+    # NumPy adds rows to rows in half the time that it takes to add a number to each.
+    y += b if device_of(y) == CUDA else np.broadcast_to(b, (*b.shape[:-1], y.shape[-1])).copy()
 
 
 # --- the windows of images -------------------------------------------------------------------------------
@@ -258,7 +267,28 @@ def matmul(a, b):
     """
     if is_recording() and has_kernel(a, b):
         return _matmul(a, b)
-    return get_array_module(a).matmul(a, b)
+    parts = _parts(*a.shape[-2:], b.shape[-1]) if device_of(a) == CPU else 1
+    return get_array_module(a).matmul(a, b) if parts == 1 else _in_parts(a, b, parts)
+
+
+def _parts(m, k, n):
+    """Into how many parts to cut the columns of the second factor on a CPU.
+
+    OpenBLAS first copies the factors into an order that suits it, but not where a product has up to a million
+    multiplications. With AVX-512, matrices as small as those of LeNet are multiplied in half the time like that.
+    """
+    parts = 1
+    while m * k * n > parts * 10**6:
+        parts *= 2
+    return parts if parts <= 8 and n % parts == 0 and n >= 128 * parts else 1
+
+
+def _in_parts(a, b, parts):
+    batch, m, n = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]
+    y = np.empty((*batch, m, parts, n // parts), np.result_type(a, b))
+    b = b.reshape(*b.shape[:-1], parts, n // parts)
+    np.matmul(a[..., None, :, :], np.moveaxis(b, -2, -3), out=np.moveaxis(y, -2, -3))
+    return y.reshape(*batch, m, n)
 
 
 def _matmul(a, b):

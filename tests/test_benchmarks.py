@@ -151,8 +151,9 @@ def test_floor_and_profile():
     assert products[:2] == [(6, 25), (16, 150)]
     calls = [call for call in floor.recorded_calls(8) if call[0] is np.matmul]
     for (_, rows), (_, arrays) in zip(calls, floor.unrolled(calls), strict=True):
-        if rows[0].ndim == 4:  # the product for all rows is that for each row
-            expected, got = np.matmul(*rows)[0], np.matmul(*arrays)
+        if rows[0].ndim > 2:  # the product for all rows is that for each row
+            expected, got = np.matmul(*rows), np.matmul(*arrays)
+            expected = expected.reshape(-1, *expected.shape[-2:])
             expected = np.concatenate(expected, axis=1) if rows[0].shape[1] == 1 else expected.sum(axis=0)
             np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
     profile, total = floor.profile(batch=8, steps=2)

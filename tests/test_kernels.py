@@ -423,3 +423,29 @@ def test_nothing_is_read_beside_an_array(side):
     environment = {**os.environ, "PYTHONPATH": str(Path(minitorch_cnn.__file__).parents[1])}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert result.stdout == "all ran\n", f"exit code {result.returncode}: {result.stderr}"
+
+
+# --- the matrix product on a CPU -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize(
+    ("a", "b", "parts"),
+    [
+        ((16, 150), (150, 1280), 4),
+        ((1, 1, 16, 150), (1, 10, 150, 1280), 4),
+        ((2, 3, 150, 16), (3, 16, 512), 2),
+        ((16, 150), (150, 1282), 1),  # no four equal parts
+        ((64, 576), (576, 896), 1),  # too large
+        ((120, 400), (400, 128), 1),  # too narrow
+        ((6, 25), (25, 3584), 1),  # small enough as it is
+    ],
+)
+def test_products_are_cut_into_small_ones(a, b, parts, dtype):
+    x, y = (numbers(*shape).astype(np.float64) * 8 for shape in (a, b))
+    x, y = x.astype(dtype), y.astype(dtype)
+    assert kernels._parts(*a[-2:], b[-1]) == parts
+    for second in (y, np.asfortranarray(y)):
+        result = kernels.matmul(x, second)
+        assert result.dtype == dtype and result.flags.c_contiguous
+        np.testing.assert_allclose(result, np.matmul(x, second), rtol=1e-4, atol=1e-3 if dtype == np.float32 else 1e-9)

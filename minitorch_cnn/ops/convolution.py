@@ -37,7 +37,7 @@ class Convolve(Function):
         columns = im2col(x, w.shape[2:], *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
         y = product(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
         if b is not None:
-            y += b.reshape(y.shape[0], 1, y.shape[2], 1)
+            kernels.add_to_rows(y, b.reshape(groups, 1, -1, 1))
         ow = window_count(x.shape[3] + before[1] + after[1], w.shape[3], stride[1], dilation[1])
         return as_images(y, ow, len(x))
 
@@ -78,7 +78,8 @@ class ConvolveWindows(Function):
         products = as_products(g, groups).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
         rows = max(1, LARGEST // (columns.shape[2] * o))  # at a time: each has as many sums as there are weights
         parts = [slice(i, i + rows) for i in range(0, max(1, columns.shape[1]), rows)]
-        y = sum(product(columns[:, part], products[:, part]).sum(axis=1) for part in parts)  # (G, KH·C/G·KW, O/G)
+        first, *others = (product(columns[:, part], products[:, part]).sum(axis=1) for part in parts)
+        y = sum(others, first)  # (G, KH·C/G·KW, O/G)
         return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
 
     def backward(self, dy, _y, x, g):
