@@ -181,7 +181,7 @@ def main():
     device, used = mt.cuda.get_device_name(), versions()
     contenders = {name: c for name, c in CONTENDERS.items() if c[0] == "ours" or "PyTorch" in used}
     epochs = {name: c for name, c in EPOCHS.items() if c[0] == "our_epochs" or "PyTorch" in used}
-    announce(f"LeNet on {device}: forward, cross-entropy, backward, SGD; float32", used)
+    announce(f"LeNet on {device}: forward, cross-entropy, backward, SGD; float32 without TF32", used)
     if "PyTorch" not in used:
         print("without PyTorch: it is not installed")
     folder, found = find_data(args.data_dir)

@@ -43,7 +43,7 @@ def test_our_captured_step_is_that_on_a_cpu(device):
 def test_pytorch_takes_the_same_step(losses, mode):
     needs_torch()
     block, check = on_gpu.pytorch(8, steps=2, mode=mode, device=PLACE)
-    np.testing.assert_allclose(check(), losses, atol=1e-3 if PLACE == "cuda" else 1e-5)  # its TF32 has 10 bits
+    np.testing.assert_allclose(check(), losses, atol=1e-5)
     block()
 
 

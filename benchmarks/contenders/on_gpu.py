@@ -174,6 +174,8 @@ def _their_lenet(torch, device):
     nn = torch.nn
     if device == "cuda":
         torch.backends.cudnn.benchmark = True  # its best algorithms, found in the first steps
+        torch.backends.cudnn.allow_tf32 = False  # float32 for all: PyTorch's convolutions would round to 10 bits
+        torch.backends.cuda.matmul.allow_tf32 = False
     net = nn.Sequential(
         nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2),
         nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2), nn.Flatten(),
