@@ -150,9 +150,13 @@ def sum_windows(x, kernel_size, stride):
 def spread_windows(x, kernel_size, stride, size):
     """The transpose of `sum_windows`: each element added to all places of its window, in images of a size."""
     y = as_in_memory(x)
-    for axis, length, kernel, step in zip((0, 2), size, kernel_size, stride, strict=True):
-        y = overlaid([y] * kernel, axis, length, step)
-    return y.transpose(3, 1, 0, 2)
+    oh, c, ow, n = y.shape
+    (kh, kw), (h, w) = kernel_size, size
+    if kernel_size == stride and (oh * kh, ow * kw) == size:  # the windows are the tiles of the image
+        y = get_array_module(y).broadcast_to(y[:, None, :, :, None], (oh, kh, c, ow, kw, n)).reshape(h, c, w, n)
+    else:
+        y = overlaid([overlaid([y] * kh, 0, h, stride[0])] * kw, 2, w, stride[1])
+    return y.transpose(3, 1, 0, 2)  # (N, C, H, W)
 
 
 def overlaid(parts, axis, size, stride=1, dilation=1):

@@ -54,7 +54,8 @@ def avg_pool2d(
     x = x if x.is_floating_point() else x.long()  # a sum of bytes is no byte
     axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
-    sums = SumWindows([a.kernel for a in axes], [a.stride for a in axes])(_framed(x, axes, 0))  # (N, C, OH, OW)
+    kernel, stride = zip(*((a.kernel, a.stride) for a in axes), strict=True)
+    sums = SumWindows(kernel, stride)(_framed(x, axes, 0))  # (N, C, OH, OW)
     y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
     return y if is_batch else y[0]
 
