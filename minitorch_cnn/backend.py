@@ -216,8 +216,8 @@ def _is_zero(number):
 def arg_extreme(name, array, axis):
     """``array.argmax(axis)`` or ``array.argmin(axis)``, by name; of equal elements the first, NaN before all others.
 
-    Which one of several NaN, CuPy does not promise. NumPy copies an array to bring the axis innermost in memory, and is slow where that is short. There it is faster to
-    compare slices, if these are long.
+    Which one of several NaN, CuPy does not promise. NumPy copies an array to bring the axis innermost in memory, and is
+    slow where that is short. There it is faster to compare slices, if these are long.
     """
     if get_array_module(array) is not np or axis is None or array.size < 1024 * array.shape[axis]:
         return getattr(array, name)(axis=axis)
