@@ -68,7 +68,7 @@ class Function:
             with quiet():
                 output = Tensor(self.forward(*arrays))
         except TypeError:
-            self._check_devices(inputs)
+            need_one_device(self.name, *inputs)  # says it plainly if two array libraries were mixed
             raise
         except ValueError as error:
             if "broadcast" not in str(error):
@@ -100,14 +100,6 @@ class Function:
     def _shares_memory(self, output, first):
         """Whether the output is the first input, or a view of it."""
         return output is first or (self.is_view and get_array_module(output).may_share_memory(output, first))
-
-    def _check_devices(self, inputs):
-        """Say it plainly if what failed was the mixture of two array libraries."""
-        devices = {str(x.device): None for x in inputs if isinstance(x, Tensor)}
-        if len(devices) > 1:
-            raise RuntimeError(
-                f"{self.name} expected all tensors on one device, got {' and '.join(devices)}; move them by .to(device)"
-            )
 
     def _record(self, inputs, output):
         """Become the node that `output` comes from."""
@@ -206,6 +198,21 @@ def _kept(x, is_read):
     if not is_read:
         return Outline(x)
     return x if x._view_of is None else x.alias()  # a view knows its base, and the base may know this node
+
+
+def need_one_device(name, *operands):
+    """Refuse tensors that lie on two devices.
+
+    Raises
+    ------
+    RuntimeError
+        If they do.
+    """
+    devices = {str(x.device): None for x in operands if isinstance(x, Tensor)}
+    if len(devices) > 1:
+        raise RuntimeError(
+            f"{name} expected all tensors on one device, got {' and '.join(devices)}; move them by .to(device)"
+        )
 
 
 def wants_grad(x):

@@ -1,8 +1,9 @@
 """Questions about elements: comparisons and logic. Their answers have no gradient."""
 
+from minitorch_cnn.autograd.function import need_one_device
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.dtypes import is_floating, uint8
-from minitorch_cnn.ops.operands import need_one_device, need_tensor, promoted
+from minitorch_cnn.ops.operands import need_tensor, promoted
 from minitorch_cnn.tensor import Tensor
 
 

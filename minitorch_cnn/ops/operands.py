@@ -28,21 +28,6 @@ def need_tensor(name, *operands):
         raise TypeError(f"{name} expected a Tensor, got {' and '.join(map(repr, operands))}; make one with tensor()")
 
 
-def need_one_device(name, *operands):
-    """Refuse tensors that lie on two devices.
-
-    Raises
-    ------
-    RuntimeError
-        If they do.
-    """
-    devices = {str(x.device): None for x in operands if isinstance(x, Tensor)}
-    if len(devices) > 1:
-        raise RuntimeError(
-            f"{name} expected all tensors on one device, got {' and '.join(devices)}; move them by .to(device)"
-        )
-
-
 def refuse_bool(name, x):
     """Refuse an operation on booleans; returns what is no boolean.
 
