@@ -233,6 +233,12 @@ def arg_extreme(name, array, axis):
     return index.astype(np.int64)
 
 
+def add_to_rows(y, b):
+    """``y += b``, for `b` with one number for each row of y."""
+    # NumPy adds rows to rows in half the time that it takes to add a number to each.
+    y += np.broadcast_to(b, (*b.shape[:-1], y.shape[-1])).copy() if device_of(y) == CPU else b
+
+
 def in_memory_order(function, x, *numbers):
     """``function(x, *numbers)``, element by element, with the result in the memory order of x.
 

@@ -11,10 +11,11 @@ the output, the matrix of its windows is a view of what is there already.
 
 from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function, wants_grad
-from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend import add_to_rows, get_array_module
+from minitorch_cnn.kernels import window_count
 from minitorch_cnn.launch import on_gpu
 from minitorch_cnn.ops.linalg import product
-from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding, window_count
+from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding
 
 LARGEST = 2**22  # elements of the products that are summed to the gradient of filters
 
@@ -37,7 +38,7 @@ class Convolve(Function):
         columns = im2col(x, w.shape[2:], *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
         y = product(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
         if b is not None:
-            kernels.add_to_rows(y, b.reshape(groups, 1, -1, 1))
+            add_to_rows(y, b.reshape(groups, 1, -1, 1))
         ow = window_count(x.shape[3] + before[1] + after[1], w.shape[3], stride[1], dilation[1])
         return as_images(y, ow, len(x))
 

@@ -12,6 +12,7 @@ that neighbouring rows are one block.
 from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.kernels import window_count
 from minitorch_cnn.launch import on_gpu
 from minitorch_cnn.ops.indexing import getitem
 
@@ -117,11 +118,6 @@ class Pad(Function):
 def as_in_memory(x):
     """Images (N, C, H, W) as the contiguous array (H, C, W, N) that they are in memory; a copy where they are not."""
     return get_array_module(x).ascontiguousarray(x.transpose(2, 1, 3, 0))
-
-
-def window_count(size, kernel, stride=1, dilation=1):
-    """How many windows fit along an axis."""
-    return (size - dilation * (kernel - 1) - 1) // stride + 1
 
 
 def sliding(x, axis, kernel, stride=1, dilation=1):
