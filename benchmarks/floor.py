@@ -24,7 +24,7 @@ from minitorch_cnn.autograd import Function
 from minitorch_cnn.training.shards import map_shards, shard_count
 
 WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "ConvolveWindows", "ConvolveTransposed"  # operations that call matmul
-WITH_EXP = "Sigmoid", "LogSoftmax"  # and exp
+WITH_EXP = "Sigmoid", "CrossEntropy", "CrossEntropyGradient"  # and exp
 STEP, FLOOR, PRODUCTS, EXP = "step", "floor", "products alone", "exp alone"
 UNROLLED = "products alone, by whole column matrices"
 
