@@ -150,12 +150,12 @@ def find_data(folder):
 
 def versions():
     """CuPy and PyTorch, and the CUDA that each was built for or finds."""
-    runtime = backend.cupy().cuda.runtime
+    runtime = backend.devices.cupy().cuda.runtime
     cuda = "CUDA {}.{}, driver {}.{}".format(
         *(part for version in (runtime.runtimeGetVersion(), runtime.driverGetVersion())
           for part in (version // 1000, version % 1000 // 10))
     )  # fmt: skip
-    ours = f"minitorch_cnn {mt.__version__}, CuPy {backend.cupy().__version__}, {cuda}, NumPy {np.__version__}"
+    ours = f"minitorch_cnn {mt.__version__}, CuPy {backend.devices.cupy().__version__}, {cuda}, NumPy {np.__version__}"
     try:
         return {"minitorch_cnn": ours, "PyTorch": metadata.version("torch")}
     except metadata.PackageNotFoundError:
@@ -175,7 +175,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--data-dir", help="folder of Fashion-MNIST (default: where it usually is, or random images)")
     args = parser.parse_args()
-    if reason := backend.unavailable_reason():
+    if reason := backend.devices.unavailable_reason():
         sys.exit(f"benchmarks/gpu.py measures on a GPU, but {reason}")
 
     device, used = mt.cuda.get_device_name(), versions()

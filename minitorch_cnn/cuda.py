@@ -1,8 +1,8 @@
 """``torch.cuda``'s questions about the GPU, by its names; and a step that is captured once and replayed."""
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import as_device, device_name, get_array_module, is_available, synchronize
-from minitorch_cnn.recording import Recording
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.gpu.recording import Recording
 
 __all__ = ["capture", "device_count", "get_device_name", "is_available", "synchronize"]
 

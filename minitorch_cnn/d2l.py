@@ -12,8 +12,8 @@ import sys
 import numpy as np
 
 from minitorch_cnn import backend, data, models, training
-from minitorch_cnn.creation import zeros
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.ops.creation import zeros
 from minitorch_cnn.training import Accumulator, Timer, accuracy
 
 __all__ = [

@@ -31,7 +31,7 @@ REAL_GPU = os.environ.get("MINITORCH_CNN_TEST_DEVICE") == "cuda"
 @pytest.fixture
 def standin(monkeypatch):
     """The stand-in takes the place of CuPy; its counts of transfers start at zero."""
-    monkeypatch.setattr(backend, "cupy", lambda: standin_cupy)
+    monkeypatch.setattr(backend.devices, "cupy", lambda: standin_cupy)
     standin_cupy.transfers.reset()
     return standin_cupy
 
@@ -68,7 +68,7 @@ def pytest_sessionstart():
 
 def pytest_report_header():
     if REAL_GPU:
-        return f"on a GPU: {minitorch_cnn.cuda.get_device_name()}, CuPy {backend.cupy().__version__}"
+        return f"on a GPU: {minitorch_cnn.cuda.get_device_name()}, CuPy {backend.devices.cupy().__version__}"
     return None
 
 

@@ -10,7 +10,10 @@ import sys
 import numpy as np
 import standin_cupy
 
-from minitorch_cnn import backend, kernels
+from minitorch_cnn import backend
+from minitorch_cnn.gpu import kernels
+from minitorch_cnn.ops import classification as ce
+from minitorch_cnn.ops import elementwise
 
 PAGE = mmap.PAGESIZE
 kept = []  # the memory of all arrays
@@ -32,7 +35,7 @@ def fenced(host, side):
 
 
 def main(side):
-    backend.cupy = lambda: standin_cupy
+    backend.devices.cupy = lambda: standin_cupy
     standin_cupy.empty = lambda shape, dtype: fenced(np.empty(shape, dtype), side)
     standin_cupy.empty_like = lambda x: fenced(np.empty(x.shape, x.dtype), side)
     rng = np.random.default_rng(0)
@@ -41,18 +44,18 @@ def main(side):
         return fenced(rng.standard_normal(shape), side)
 
     x, logits, labels = numbers(3, 4, 5, 6), numbers(300, 3), fenced(rng.integers(-1, 4, 300), side)
-    kernels.sigmoid_gradient(x, kernels.sigmoid(x))
+    elementwise.sigmoid_gradient_of(x, elementwise.sigmoid_of(x))
     for geometry in [((3, 2), (2, 1), (1, 2), (1, 0), (0, 1), 2), ((2, 2), (2, 2), (1, 1), (0, 0), (0, 0), 1)]:
         kernels.col2im(kernels.im2col(x, *geometry), x.shape, *geometry)
     kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
-    losses, totals = kernels.cross_entropy(logits, labels, -1)
-    kernels.cross_entropy_gradient(logits, labels, -1, losses, totals, False)
+    losses, totals = ce.losses_of(logits, labels, -1)
+    ce.gradient_of(logits, labels, -1, losses, totals, False)
     for shapes in [((17, 33), (33, 65)), ((2, 6, 600), (2, 600, 3))]:
         for turn in (False, True):
             a, b = (
                 numbers(*shape[:-2], *shape[:-3:-1]).swapaxes(-1, -2) if turn else numbers(*shape) for shape in shapes
             )
-            kernels._matmul(a, b)
+            kernels.matmul(a, b)
     ws = [numbers(size) for size in (1, 300, 7)]
     kernels.sgd(ws, ws, ws, fenced(np.array([0.1, 0.9, 1, 0, 0, 0]), side))
     print("all ran")

@@ -17,7 +17,7 @@ def no_cupy(monkeypatch):
     def missing():
         raise ImportError("No module named 'cupy'")
 
-    monkeypatch.setattr(backend, "cupy", missing)
+    monkeypatch.setattr(backend.devices, "cupy", missing)
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_what_was_measured_is_shown():
 
 
 def test_without_a_gpu_it_says_so_and_fails(monkeypatch):
-    monkeypatch.setattr(gpu.backend, "unavailable_reason", lambda: "there is none")
+    monkeypatch.setattr(gpu.backend.devices, "unavailable_reason", lambda: "there is none")
     monkeypatch.setattr(sys, "argv", ["gpu.py"])
     with pytest.raises(SystemExit, match="measures on a GPU, but there is none"):
         gpu.main()

@@ -12,8 +12,8 @@ from helpers import to_numpy
 
 import minitorch_cnn as mt
 from minitorch_cnn import backend, nn
+from minitorch_cnn.gpu.recording import Recording
 from minitorch_cnn.nn import functional as F
-from minitorch_cnn.recording import Recording
 
 on_gpu = pytest.mark.parametrize("device", ["cuda"], indirect=True)
 rng = np.random.default_rng(4)
@@ -249,7 +249,7 @@ def test_what_was_made_in_a_step_outlives_it(device, calls):
 
 
 def test_without_a_gpu_a_step_is_returned_as_it_is(monkeypatch):
-    monkeypatch.setattr(backend, "unavailable_reason", lambda: "none here")
+    monkeypatch.setattr(backend.devices, "unavailable_reason", lambda: "none here")
     assert mt.cuda.capture(plain_step) is plain_step
 
 
@@ -285,7 +285,7 @@ FORBIDDEN = {
     "random": lambda x: mt.rand(3, device="cuda"),
     "dropout": lambda x: F.dropout(x),
     "list as index": lambda x: x[[0, 1]],
-    "cuBLAS": lambda x: backend.cupy().dot(x.array.reshape(-1), x.array.reshape(-1)),
+    "cuBLAS": lambda x: backend.devices.cupy().dot(x.array.reshape(-1), x.array.reshape(-1)),
 }
 
 

@@ -206,7 +206,7 @@ def test_evaluate_takes_a_folder_a_checkpoint_or_weights(command, given):
 
 
 def test_a_missing_gpu_is_explained(command, monkeypatch):
-    monkeypatch.setattr(backend, "unavailable_reason", lambda: "CuPy is not installed")
+    monkeypatch.setattr(backend.devices, "unavailable_reason", lambda: "CuPy is not installed")
     code, _, err = command("train", "--device", "cuda")
     assert code == 1
     assert "'cuda' cannot be used: CuPy is not installed" in err

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from tiny_fashion import TinyFashion
 
-from minitorch_cnn import cli, data
+from minitorch_cnn import data
+from minitorch_cnn.cli import command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -91,7 +92,7 @@ def test_commands_exist(page):
             if words[:1] == ["make"]:
                 assert {word for word in words[1:] if "=" not in word} <= targets, line
             elif words[:1] == ["minitorch-cnn"]:
-                cli._parser().parse_args(words[1:])
+                command._parser().parse_args(words[1:])
 
 
 def test_every_example_has_its_section():

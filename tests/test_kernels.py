@@ -18,9 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import minitorch_cnn
-from minitorch_cnn import backend, kernels, launch
+from minitorch_cnn import backend
+from minitorch_cnn.gpu import kernels, launch
+from minitorch_cnn.ops import classification as ce
+from minitorch_cnn.ops import elementwise, linalg
 
-SOURCE = Path(minitorch_cnn.__file__).with_name("kernels.cu").read_text(encoding="utf-8")
+SOURCE = Path(launch.__file__).with_name("kernels.cu").read_text(encoding="utf-8")
 rng = np.random.default_rng(3)
 on_gpu = pytest.mark.parametrize("device", ["cuda"], indirect=True)
 each_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -92,7 +95,7 @@ LAYOUTS = {
 
 def on_device(host):
     """The same values with the same strides on the GPU."""
-    xp = backend.cupy()
+    xp = backend.devices.cupy()
     base = host
     while base.base is not None:
         base = base.base
@@ -107,10 +110,10 @@ def on_device(host):
 def test_sigmoid(device, dtype, layout):
     x = LAYOUTS[layout](numbers(7, 4, 3, 6, dtype=dtype))
     dy = numbers(*x.shape, dtype=dtype)
-    y, device_y = kernels.sigmoid(x), kernels.sigmoid(on_device(x))
+    y, device_y = elementwise.sigmoid_of(x), elementwise.sigmoid_of(on_device(x))
     close(device_y, 1 / (1 + np.exp(-x)))
-    close(kernels.sigmoid_gradient(on_device(dy), device_y), dy * y * (1 - y))
-    close(kernels.sigmoid_gradient(dy, y), dy * y * (1 - y))
+    close(elementwise.sigmoid_gradient_of(on_device(dy), device_y), dy * y * (1 - y))
+    close(elementwise.sigmoid_gradient_of(dy, y), dy * y * (1 - y))
     if layout == "batch innermost":
         assert device_y.strides == x.strides
 
@@ -119,7 +122,7 @@ def test_sigmoid(device, dtype, layout):
 @each_type
 def test_sigmoid_of_extremes(device, dtype):
     x = np.array([-np.inf, -1e4, 0, 1e4, np.inf, np.nan], dtype)
-    close(kernels.sigmoid(on_device(x)), np.array([0, 0, 0.5, 1, 1, np.nan], dtype))
+    close(elementwise.sigmoid_of(on_device(x)), np.array([0, 0, 0.5, 1, 1, np.nan], dtype))
 
 
 # --- the windows of images -----------------------------------------------------------------------------------
@@ -196,7 +199,7 @@ def test_sums_of_windows(device, dtype, drawn, layout):
 
 @on_gpu
 def test_more_elements_than_a_kernel_counts_are_refused(device):
-    xp, one = backend.cupy(), (1, 1)
+    xp, one = backend.devices.cupy(), (1, 1)
     x = xp.lib.stride_tricks.as_strided(xp.zeros(1), (2**28, 1, 4, 2), (0, 0, 0, 0))
     geometry = one, one, one, (0, 0), (0, 0), 1
     with pytest.raises(ValueError, match="im2col: 2147483648 elements are more than one launch can count; use smaller"):
@@ -219,16 +222,16 @@ def test_cross_entropy(device, dtype, rows, classes, is_transposed):
     dys = numbers(dtype=dtype), numbers(rows, dtype=dtype)
     device_x, device_labels = on_device(x), on_device(labels)
     with np.errstate(invalid="ignore"):
-        losses, totals = kernels.cross_entropy(x, labels, -100)
-    device_losses, device_totals = kernels.cross_entropy(device_x, device_labels, -100)
+        losses, totals = ce.losses_of(x, labels, -100)
+    device_losses, device_totals = ce.losses_of(device_x, device_labels, -100)
     close(device_losses, losses)
     for device_total, total in zip(device_totals, totals):
         close(device_total, total, 1e-5 if dtype == "float32" else 1e-12)
     for dy, is_mean in itertools.product(dys[: 1 + (rows > 0)], (False, True)):
         args = on_device(np.asarray(dy)), device_totals, is_mean
         with np.errstate(divide="ignore"):
-            expected = kernels.cross_entropy_gradient(x, labels, -100, np.asarray(dy), totals, is_mean)
-        close(kernels.cross_entropy_gradient(device_x, device_labels, -100, *args), expected)
+            expected = ce.gradient_of(x, labels, -100, np.asarray(dy), totals, is_mean)
+        close(ce.gradient_of(device_x, device_labels, -100, *args), expected)
 
 
 @on_gpu
@@ -236,23 +239,23 @@ def test_cross_entropy(device, dtype, rows, classes, is_transposed):
 def test_cross_entropy_of_labels_that_are_a_view(device, step):
     """Its elements are no neighbours in memory, as those of a column of a table are not."""
     x, labels = numbers(4, 3), np.array([0, 1, 2, 2, 0, 1, 1, 0])
-    losses, totals = kernels.cross_entropy(x, labels[::step][:4], -100)
+    losses, totals = ce.losses_of(x, labels[::step][:4], -100)
     view = on_device(labels)[::step][:4]
-    device_losses, device_totals = kernels.cross_entropy(on_device(x), view, -100)
+    device_losses, device_totals = ce.losses_of(on_device(x), view, -100)
     close(device_losses, losses)
-    expected = kernels.cross_entropy_gradient(x, labels[::step][:4], -100, np.ones(()), totals, True)
+    expected = ce.gradient_of(x, labels[::step][:4], -100, np.ones(()), totals, True)
     args = on_device(np.ones((), x.dtype)), device_totals, True
-    close(kernels.cross_entropy_gradient(on_device(x), view, -100, *args), expected)
+    close(ce.gradient_of(on_device(x), view, -100, *args), expected)
 
 
 @on_gpu
 @pytest.mark.parametrize("label", [-1, 3, 2**40, -(2**33)])
 def test_a_label_that_is_no_class_spoils_its_row_and_the_mean(device, label):
     x, labels = on_device(numbers(3, 3)), on_device(np.array([0, label, 2]))
-    losses, totals = kernels.cross_entropy(x, labels, -100)
+    losses, totals = ce.losses_of(x, labels, -100)
     assert np.isnan(backend.to_numpy(losses)).tolist() == [False, True, False]
     assert np.isnan(backend.to_numpy(totals)).tolist() == [True, False, True]
-    dx = kernels.cross_entropy_gradient(x, labels, -100, on_device(np.ones(())), totals, True)
+    dx = ce.gradient_of(x, labels, -100, on_device(np.ones(())), totals, True)
     assert np.isnan(backend.to_numpy(dx)).all(axis=1).tolist() == [False, True, False]
 
 
@@ -260,7 +263,7 @@ def test_a_label_that_is_no_class_spoils_its_row_and_the_mean(device, label):
 def test_cross_entropy_of_extreme_logits(device):
     x = np.array([[1e4, 0, -1e4], [-np.inf, 1, 2], [-1e4, 1e4, 0]])
     labels = np.array([2, 1, 1])
-    losses, _ = kernels.cross_entropy(on_device(x), on_device(labels), -100)
+    losses, _ = ce.losses_of(on_device(x), on_device(labels), -100)
     close(losses, np.array([2e4, np.log(1 + np.e), 0]))
 
 
@@ -316,7 +319,7 @@ PRODUCTS = [
 def test_matrix_product(device, dtype, shapes, transposed):
     a, b = (numbers(*shape, dtype=dtype) for shape in shapes)
     a, b = (x.swapaxes(-1, -2).copy().swapaxes(-1, -2) if t else x for x, t in zip((a, b), transposed))
-    close(kernels._matmul(on_device(a), on_device(b)), a @ b, 2e-4 if dtype == "float32" else 1e-11)
+    close(kernels.matmul(on_device(a), on_device(b)), a @ b, 2e-4 if dtype == "float32" else 1e-11)
 
 
 @on_gpu
@@ -325,14 +328,14 @@ def test_matrix_product_of_overlapping_views(device):
     x = numbers(12, 7)
     a = np.lib.stride_tricks.as_strided(x, (5, 7, 14), (2 * x.strides[0], x.strides[1], x.strides[1]))
     b = numbers(14, 6)[::-1, ::2]
-    close(kernels._matmul(on_device(a), on_device(b)), a @ b)
+    close(kernels.matmul(on_device(a), on_device(b)), a @ b)
 
 
 @on_gpu
 def test_the_product_is_that_of_the_library_unless_a_graph_is_recorded(device, monkeypatch):
     a, b = on_device(numbers(3, 4)), on_device(numbers(4, 5))
-    monkeypatch.setattr(kernels, "_matmul", lambda *_: pytest.fail("our kernel was called"))
-    close(kernels.matmul(a, b), backend.to_numpy(a) @ backend.to_numpy(b))
+    monkeypatch.setattr(kernels, "matmul", lambda *_: pytest.fail("our kernel was called"))
+    close(linalg.matmul_of(a, b), backend.to_numpy(a) @ backend.to_numpy(b))
 
 
 # --- what the run on the CPU would notice --------------------------------------------------------------------
@@ -344,8 +347,8 @@ def test_no_thread_depends_on_the_turn_of_another(name, standin, monkeypatch):
     """Threads that take their turns the other way round compute the same, to the last bit."""
     x, labels = on_device(numbers(300, 40)), on_device(rng.integers(0, 40, 300))
     run = {
-        "matmul": lambda: kernels._matmul(x, x.T),
-        "cross_entropy": lambda: kernels.cross_entropy(x, labels, -100)[1],
+        "matmul": lambda: kernels.matmul(x, x.T),
+        "cross_entropy": lambda: ce.losses_of(x, labels, -100)[1],
     }[name]
     forwards = backend.to_numpy(run())
     monkeypatch.setattr(cuda_on_cpu, "order", -1)
@@ -402,12 +405,12 @@ def test_nothing_is_written_beside_an_output(standin, monkeypatch):
     x, labels = on_device(numbers(3, 2, 5, 4)), on_device(np.array([0, 1, 1]))
     logits, one = on_device(numbers(3, 2)), on_device(np.ones(()))
     geometry = (3, 2), (2, 1), (1, 2), (1, 0), (0, 1), 2
-    kernels.sigmoid_gradient(x, kernels.sigmoid(x))
+    elementwise.sigmoid_gradient_of(x, elementwise.sigmoid_of(x))
     kernels.col2im(kernels.im2col(x, *geometry), x.shape, *geometry)
     kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
-    totals = kernels.cross_entropy(logits, labels, -100)[1]
-    kernels.cross_entropy_gradient(logits, labels, -100, one, totals, True)
-    kernels._matmul(on_device(numbers(17, 600)), on_device(numbers(600, 70)))
+    totals = ce.losses_of(logits, labels, -100)[1]
+    ce.gradient_of(logits, labels, -100, one, totals, True)
+    kernels.matmul(on_device(numbers(17, 600)), on_device(numbers(600, 70)))
     assert len(made) == 10
     for strip, count in made:
         assert (strip[:32] == 77).all() and (strip[32 + count :] == 77).all()
@@ -444,8 +447,8 @@ def test_nothing_is_read_beside_an_array(side):
 def test_products_are_cut_into_small_ones(a, b, parts, dtype):
     x, y = (numbers(*shape).astype(np.float64) * 8 for shape in (a, b))
     x, y = x.astype(dtype), y.astype(dtype)
-    assert kernels._parts(*a[-2:], b[-1]) == parts
+    assert linalg._parts(*a[-2:], b[-1]) == parts
     for second in (y, np.asfortranarray(y)):
-        result = kernels.matmul(x, second)
+        result = linalg.matmul_of(x, second)
         assert result.dtype == dtype and result.flags.c_contiguous
         np.testing.assert_allclose(result, np.matmul(x, second), rtol=1e-4, atol=1e-3 if dtype == np.float32 else 1e-9)

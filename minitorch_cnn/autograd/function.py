@@ -1,12 +1,12 @@
 """The operation, which is also the node of the graph."""
 
 import copy
+import inspect
 
+from minitorch_cnn.autograd.memory import Kept
 from minitorch_cnn.autograd.mode import mode, quiet
-from minitorch_cnn.backend import device_of, get_array_module
-from minitorch_cnn.tensor import Tensor
-
-VARARGS = 0x04  # the flag of a code object whose last argument is `*args`
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import share_memory
 
 
 class Function:
@@ -40,11 +40,8 @@ class Function:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        code = getattr(cls.backward, "__wrapped__", cls.backward).__code__
-        count = code.co_argcount + bool(code.co_flags & VARARGS)
-        _, _, output, *inputs = code.co_varnames[:count]
-        cls._reads_output = not output.startswith("_")
-        cls._reads_input = tuple(not name.startswith("_") for name in inputs)
+        _self, _dy, *names = inspect.signature(cls.backward).parameters
+        cls._reads = [not name.startswith("_") for name in names]  # of the output, then of the inputs
 
     @property
     def name(self):
@@ -62,7 +59,44 @@ class Function:
     def __call__(self, *inputs):
         if hasattr(self, "edges"):  # an instance is one node: the next call needs one of its own
             return self._another()(*inputs)
-        recorded = mode.recording and self._prepare(inputs)
+        is_recorded = mode.recording and any([wants_grad(x) for x in inputs])
+        output = self._computed(inputs)
+        if is_recorded:
+            self.edges = [source(x) if wants_grad(x) else None for x in inputs]
+            self.kept = Kept(self.name, self._reads, output, inputs)
+            output.grad_fn = self
+        return output
+
+    def gradients(self, dy):
+        """One gradient, or None, for each edge."""
+        y, *inputs = self.kept.recalled()
+        if y is not None:
+            y = y.detach()
+            y.grad_fn = self
+        gradients = self.backward(dy, y, *inputs)
+        if not isinstance(gradients, tuple) or len(gradients) != len(inputs):
+            raise RuntimeError(
+                f"{self.name}.backward must return a tuple of {len(inputs)} gradients, one for each input "
+                f"(None where there is none); got {gradients!r}"
+            )
+        return [
+            None if edge is None or gradient is None else self._unbroadcast(gradient, x.shape)
+            for edge, gradient, x in zip(self.edges, gradients, inputs, strict=True)
+        ]
+
+    def release(self):
+        """Forget the values that were kept for `backward`."""
+        self.kept.release()
+
+    # --- how ---------------------------------------------------------------------------------------------
+
+    def _another(self):
+        """An instance with the same attributes that is not yet a node."""
+        twin = copy.copy(self)
+        del twin.edges
+        return twin
+
+    def _computed(self, inputs):
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         try:
             with quiet():
@@ -74,63 +108,9 @@ class Function:
             if "broadcast" not in str(error):
                 raise
             raise RuntimeError(f"{self.name}: {error}") from error
-        if self._shares_memory(output.array, arrays[0]):
-            output._version_counter = inputs[0]._version_counter
-            output._view_of = inputs[0], self.index, inputs[0].grad_fn
-        if recorded:
-            self._record(inputs, output)
+        if output.array is arrays[0] or (self.is_view and share_memory(output.array, arrays[0])):
+            output.become_view(inputs[0], self.index)
         return output
-
-    def _prepare(self, inputs):
-        """Whether an input requires grad; views whose base was changed find their place in the graph again."""
-        recorded = False
-        for x in inputs:
-            if isinstance(x, Tensor):
-                if x._view_of is not None and x._version:
-                    x.catch_up()
-                recorded = recorded or x._requires_grad
-        return recorded
-
-    def _another(self):
-        """An instance with the same attributes that is not yet a node."""
-        twin = copy.copy(self)
-        del twin.edges
-        return twin
-
-    def _shares_memory(self, output, first):
-        """Whether the output is the first input, or a view of it."""
-        return output is first or (self.is_view and get_array_module(output).may_share_memory(output, first))
-
-    def _record(self, inputs, output):
-        """Become the node that `output` comes from."""
-        reads = self._reads_input
-        reads += reads[-1:] * (len(inputs) - len(reads))  # the last name may stand for many inputs, or none: `*_xs`
-        self.inputs = tuple([_kept(x, read) for x, read in zip(inputs, reads, strict=False)])
-        self.edges = tuple([source(x) if isinstance(x, Tensor) and x._requires_grad else None for x in inputs])
-        self.versions = tuple([x._version_counter[0] if isinstance(x, Tensor) else None for x in self.inputs])
-        # The output is kept as an array: a tensor would refer back to this node, and only Python's cyclic garbage
-        # collector could then free the graph.
-        self.output = output.array if self._reads_output else None
-        self.output_version_counter, self.output_version = output._version_counter, output._version
-        output.grad_fn, output._requires_grad = self, True
-
-    def gradients(self, dy):
-        """One gradient, or None, for each edge."""
-        self._check_memory()
-        y = None
-        if self.output is not None:
-            y = Tensor(self.output)
-            y.grad_fn, y._requires_grad = self, True
-        gradients = self.backward(dy, y, *self.inputs)
-        if not isinstance(gradients, tuple) or len(gradients) != len(self.inputs):
-            raise RuntimeError(
-                f"{self.name}.backward must return a tuple of {len(self.inputs)} gradients, one for each input "
-                f"(None where there is none); got {gradients!r}"
-            )
-        return [
-            None if edge is None or gradient is None else self._unbroadcast(gradient, x.shape)
-            for edge, gradient, x in zip(self.edges, gradients, self.inputs, strict=True)
-        ]
 
     def _unbroadcast(self, gradient, shape):
         """Sum over the dimensions along which an input of this shape was repeated."""
@@ -144,60 +124,6 @@ class Function:
                 f"{self.name}.backward returned a gradient of shape {gradient.shape} for an input of shape {shape}"
             )
         return summed.reshape(shape)
-
-    def _check_memory(self):
-        """Refuse to compute from values that are freed or changed."""
-        if self.inputs is None:
-            raise RuntimeError(
-                f"trying to backward through the graph a second time: what {self.name} remembered was freed by the "
-                "first. Pass retain_graph=True to the first backward()"
-            )
-        for i, version in enumerate(self.versions):
-            x = self.inputs[i]
-            if version is not None and x._version_counter[0] != version:
-                self._complain(f"input {i}, of shape {x.shape},", x._version, version)
-        if self.output is not None and self.output_version_counter[0] != self.output_version:
-            what = f"the output, of shape {self.output.shape},"
-            self._complain(what, self.output_version_counter[0], self.output_version)
-
-    def _complain(self, what, version, expected):
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an in-place operation: "
-            f"{what} of {self.name} is at version {version}; expected version {expected} instead. "
-            "Change a clone() of it, or change it after backward()"
-        )
-
-    def release(self):
-        """Forget the values that were kept for `backward`.
-
-        A node that keeps none has nothing to lose: it may be walked again, as in PyTorch.
-        """
-        if self.output is not None or any(x is not None and not isinstance(x, Outline) for x in self.inputs):
-            self.inputs = self.output = None
-
-
-class Outline:
-    """All that is kept of an input whose values `backward` does not read."""
-
-    __slots__ = ("device", "dtype", "requires_grad", "shape")
-
-    def __init__(self, tensor):
-        array = tensor.array
-        self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
-        self.requires_grad = tensor._requires_grad
-
-    @property
-    def ndim(self):
-        return len(self.shape)
-
-
-def _kept(x, is_read):
-    """What a node keeps of an input: the value if `backward` reads it, else the outline of a tensor."""
-    if not isinstance(x, Tensor):
-        return x if is_read else None
-    if not is_read:
-        return Outline(x)
-    return x if x._view_of is None else x.alias()  # a view knows its base, and the base may know this node
 
 
 def need_one_device(name, *operands):

@@ -21,7 +21,7 @@ def is_grad_enabled():
     return mode.recording
 
 
-def no_grad():
+class no_grad(ContextDecorator):
     """Do not record operations inside a ``with`` block or a decorated function.
 
     Examples
@@ -32,24 +32,21 @@ def no_grad():
     ...     print((x * 2).requires_grad)
     False
     """
-    return _Recording(False)
 
-
-def enable_grad():
-    """Record operations inside a ``with`` block or a decorated function."""
-    return _Recording(True)
-
-
-class _Recording(ContextDecorator):
-    def __init__(self, enabled):
-        self.enabled = enabled
+    recording = False
 
     def __enter__(self):
         mode.before.append(mode.recording)
-        mode.recording = self.enabled
+        mode.recording = self.recording
 
     def __exit__(self, *_):
         mode.recording = mode.before.pop()
+
+
+class enable_grad(no_grad):
+    """Record operations inside a ``with`` block or a decorated function."""
+
+    recording = True
 
 
 class set_grad_enabled:

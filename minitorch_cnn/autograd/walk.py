@@ -4,8 +4,8 @@ import threading
 
 from minitorch_cnn.autograd.function import Function, source
 from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, keep_freed_memory
-from minitorch_cnn.tensor import Tensor
 
 _accumulating = threading.Lock()  # threads may share leaves
 
@@ -80,23 +80,23 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     for output, gradient in zip(outputs, gradients, strict=True):
         _gather(pending, source(output), _initial_gradient(output, gradient))
     order = _topological_order(pending)
-    leading = None if wanted is None else _leading_to(order, wanted)
+    wanted = {node for node in order if isinstance(node, Tensor)} if wanted is None else wanted
+    leading = _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
     found = {}
     with set_grad_enabled(create_graph), quiet_throughout():
         for node in order:
             dy = pending.pop(node, None)
-            if wanted is not None and node in wanted:
+            if node in wanted:
                 found[node] = dy
-            if dy is None or (leading is not None and node not in leading):
+            if dy is None or node not in leading:
                 continue
             for edge, dx in zip(node.edges, node.gradients(dy), strict=True):
                 if dx is not None:
                     _gather(pending, edge, dx)
             if not retain_graph:
                 node.release()
-    leaves = {leaf: dx for leaf, dx in pending.items() if isinstance(leaf, Tensor)}
-    return leaves if wanted is None else found | {leaf: dx for leaf, dx in leaves.items() if leaf in wanted}
+    return {node: dx for node, dx in found.items() if dx is not None}
 
 
 def _initial_gradient(output, gradient):
@@ -125,17 +125,17 @@ def _gather(pending, target, gradient):
 
 
 def _topological_order(sources):
-    """The nodes behind some nodes, each before those that it was computed from. Without recursion: graphs are deep."""
+    """The nodes and leaves behind some, each before what it was computed from. Not recursive: graphs are deep."""
     order, seen = [], set()
     stack = [(source, False) for source in sources]
     while stack:
         node, is_expanded = stack.pop()
         if is_expanded:
             order.append(node)
-        elif isinstance(node, Function) and node not in seen:
+        elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((edge, False) for edge in node.edges)
+            stack.extend((edge, False) for edge in _edges(node))
     return order[::-1]
 
 
@@ -143,6 +143,10 @@ def _leading_to(order, wanted):
     """The nodes through which a gradient must pass to reach one of the wanted ones."""
     leading = set()
     for node in reversed(order):
-        if any(edge in wanted or edge in leading for edge in node.edges if edge is not None):
+        if any(edge in wanted or edge in leading for edge in _edges(node)):
             leading.add(node)
     return leading
+
+
+def _edges(node):
+    return [edge for edge in node.edges if edge is not None] if isinstance(node, Function) else []

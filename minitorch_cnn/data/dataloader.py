@@ -9,8 +9,8 @@ import os
 import numpy as np
 
 from minitorch_cnn.backend import CPU, asarray, keep_freed_memory
+from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.data.dataset import device_of_samples, gather, moved
-from minitorch_cnn.random import default_generator
 
 
 class DataLoader:

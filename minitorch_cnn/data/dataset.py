@@ -6,9 +6,8 @@ import operator
 
 import numpy as np
 
-from minitorch_cnn import dtypes
-from minitorch_cnn.backend import CPU, as_device, asarray, device_of, get_array_module
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, get_array_module
 
 
 class Dataset:

@@ -64,8 +64,6 @@ class Sequential(_Numbered):
     Linear(in_features=4, out_features=2, bias=True)
     """
 
-    shardable = True
-
     def __init__(self, *modules):
         super().__init__()
         named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else None
@@ -95,8 +93,6 @@ class ModuleList(_Numbered):
     >>> len(layers), len(list(layers.parameters()))
     (3, 6)
     """
-
-    shardable = True
 
     def __init__(self, modules=None):
         super().__init__()

@@ -24,6 +24,27 @@ def shape_of(value):
     return getattr(value, "shape", type(value).__name__)
 
 
+def run(module, args, kwargs):
+    """``module.forward(*args, **kwargs)``; an error of it is told with the layer and the shapes on the way there."""
+    outside, trail.inside = trail.inside, []
+    inside = trail.inside
+    try:
+        output = module.forward(*args, **kwargs)
+    except EXPLAINED as error:
+        if not hasattr(error, "layer"):
+            error.layer = module
+        if outside is None:
+            explain(error, module, inside, (*args, *kwargs.values()))
+        else:
+            outside.extend(inside)
+        raise
+    finally:
+        trail.inside = outside
+    if outside is not None:
+        outside.extend(inside or [(module, shape_of(output))])
+    return output
+
+
 def explain(error, model, inside, inputs):
     """Append to an error's text which layer of a model failed, and how the shapes came about.
 

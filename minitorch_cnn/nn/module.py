@@ -1,7 +1,7 @@
 """Module: a piece of a network that knows its parameters, its parts and its mode."""
 
 from minitorch_cnn.nn import state
-from minitorch_cnn.nn.explain import EXPLAINED, explain, shape_of, trail
+from minitorch_cnn.nn.explain import run
 from minitorch_cnn.nn.registry import Registry
 
 
@@ -15,11 +15,6 @@ class Module(Registry):
     ----------
     training : bool
         True after construction and `train`, False after `eval`. Dropout and batch normalisation look at it.
-    shardable : bool
-        Whether an example's output depends on that example and the parameters alone, in the mode that the module is
-        in, so that `training.backward_in_shards` may compute a batch in parts. Classes that neither look at the whole
-        batch nor draw random numbers set it True; so may one of yours. It speaks of the `forward` of its own class:
-        a subclass that overrides `forward` has to say it again.
 
     Examples
     --------
@@ -37,30 +32,12 @@ class Module(Registry):
     ['factor']
     """
 
-    shardable = False
-
     def __init__(self):
         super().__init__()
         self.training = True
 
     def __call__(self, *args, **kwargs):
-        outside, trail.inside = trail.inside, []
-        inside = trail.inside
-        try:
-            output = self.forward(*args, **kwargs)
-        except EXPLAINED as error:
-            if not hasattr(error, "layer"):
-                error.layer = self
-            if outside is None:
-                explain(error, self, inside, (*args, *kwargs.values()))
-            else:
-                outside.extend(inside)
-            raise
-        finally:
-            trail.inside = outside
-        if outside is not None:
-            outside.extend(inside or [(self, shape_of(output))])
-        return output
+        return run(self, args, kwargs)  # self.forward(*args, **kwargs), with errors that name the layer
 
     def forward(self, *args):
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')

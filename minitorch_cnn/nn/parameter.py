@@ -1,6 +1,6 @@
 """The tensors that a network learns."""
 
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
 
 
 class Parameter(Tensor):

@@ -1,7 +1,7 @@
 """What a module consists of: parameters, buffers and parts, registered by name and found by path."""
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.parameter import Parameter
-from minitorch_cnn.tensor import Tensor
 
 # What a module keeps, what it is called in messages, and what belongs there.
 _REGISTRIES = {

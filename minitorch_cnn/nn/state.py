@@ -1,12 +1,14 @@
 """What a module saves, loads and moves: its parameters and persistent buffers by path."""
 
 from collections import namedtuple
+from contextlib import contextmanager
 
 import numpy as np
 
-from minitorch_cnn import backend, dtypes
+from minitorch_cnn import backend
 from minitorch_cnn.autograd import no_grad
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import dtypes
 
 
 class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
@@ -106,3 +108,18 @@ def convert_(tensor, device, dtype):
             array = backend.asarray(part.array, part.device if device is None else device, kept)
             if array is not part.array:
                 part.data = Tensor(array)
+
+
+@contextmanager
+def unchanged(func):
+    """Put a module's buffers back at the end of a ``with`` block: which tensors they are, and their values."""
+    owners = [(part._buffers, dict(part._buffers)) for part in func.modules()] if hasattr(func, "modules") else []
+    before = [(x.array, x.array.copy()) for _, buffers in owners for x in buffers.values() if x is not None]
+    try:
+        yield
+    finally:
+        for present, buffers in owners:
+            present.clear()
+            present.update(buffers)
+        for array, values in before:
+            array[...] = values

@@ -3,9 +3,10 @@
 import math
 
 from minitorch_cnn.autograd import no_grad
-from minitorch_cnn.creation import tensor
-from minitorch_cnn.ops import clamp, stack
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.ops.creation import tensor
+from minitorch_cnn.ops.elementwise import clamp
+from minitorch_cnn.ops.shape import stack
 
 
 @no_grad()

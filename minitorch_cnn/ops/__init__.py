@@ -1,164 +1,23 @@
 """Differentiable operations, by family: each a `Function` and the function of the public interface that calls it."""
 
-from minitorch_cnn.ops.arithmetic import add, div, mul, neg, pow, sub
-from minitorch_cnn.ops.compare import (
-    all,
-    allclose,
-    any,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
-    eq,
-    equal,
-    ge,
-    gt,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    logical_and,
-    logical_not,
-    logical_or,
-    lt,
-    ne,
-)
-from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
-from minitorch_cnn.ops.elementwise import (
-    abs,
-    clamp,
-    exp,
-    log,
-    maximum,
-    minimum,
-    relu,
-    sigmoid,
-    sqrt,
-    tanh,
-    where,
-)
-from minitorch_cnn.ops.indexing import GetItem, SetItem, getitem
-from minitorch_cnn.ops.linalg import Linear, matmul
-from minitorch_cnn.ops.operands import convert, is_operand, operand_like
-from minitorch_cnn.ops.reduce import (
-    amax,
-    amin,
-    argmax,
-    argmin,
-    log_softmax,
-    logsumexp,
-    max,
-    mean,
-    min,
-    pick,
-    softmax,
-    std,
-    sum,
-    var,
-)
-from minitorch_cnn.ops.shape import (
-    broadcast_to,
-    cat,
-    clone,
-    contiguous,
-    expand,
-    flatten,
-    permute,
-    reshape,
-    squeeze,
-    stack,
-    t,
-    transpose,
-    unbind,
-    unflatten,
-    unsqueeze,
-)
-from minitorch_cnn.ops.steps import floor, floor_divide, remainder, sign
-from minitorch_cnn.ops.windows import Fold, Pad, SumWindows, Windows
+from minitorch_cnn.ops import arithmetic, classification, compare, creation, elementwise, linalg, reduce, shape, steps
+from minitorch_cnn.ops.arithmetic import *
+from minitorch_cnn.ops.classification import *
+from minitorch_cnn.ops.compare import *
+from minitorch_cnn.ops.creation import *
+from minitorch_cnn.ops.elementwise import *
+from minitorch_cnn.ops.linalg import *
+from minitorch_cnn.ops.reduce import *
+from minitorch_cnn.ops.shape import *
+from minitorch_cnn.ops.steps import *
 
-__all__ = [
-    "Convolve",
-    "ConvolveTransposed",
-    "Fold",
-    "GetItem",
-    "Linear",
-    "Pad",
-    "SetItem",
-    "SumWindows",
-    "Windows",
-    "abs",
-    "add",
-    "all",
-    "allclose",
-    "amax",
-    "amin",
-    "any",
-    "argmax",
-    "argmin",
-    "bitwise_and",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_xor",
-    "broadcast_to",
-    "cat",
-    "clamp",
-    "clone",
-    "contiguous",
-    "convert",
-    "div",
-    "eq",
-    "equal",
-    "exp",
-    "expand",
-    "flatten",
-    "floor",
-    "floor_divide",
-    "ge",
-    "getitem",
-    "gt",
-    "is_operand",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "le",
-    "log",
-    "log_softmax",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logsumexp",
-    "lt",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "mul",
-    "ne",
-    "neg",
-    "operand_like",
-    "permute",
-    "pick",
-    "pow",
-    "relu",
-    "remainder",
-    "reshape",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "sqrt",
-    "squeeze",
-    "stack",
-    "std",
-    "sub",
-    "sum",
-    "t",
-    "tanh",
-    "transpose",
-    "unbind",
-    "unflatten",
-    "unsqueeze",
-    "var",
-    "where",
-]
+__all__ = []
+__all__ += arithmetic.__all__
+__all__ += classification.__all__
+__all__ += compare.__all__
+__all__ += creation.__all__
+__all__ += elementwise.__all__
+__all__ += linalg.__all__
+__all__ += reduce.__all__
+__all__ += shape.__all__
+__all__ += steps.__all__

@@ -3,12 +3,14 @@
 import operator
 
 from minitorch_cnn.autograd import Function, wants_grad
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, in_memory_order
-from minitorch_cnn.dtypes import bool_
+from minitorch_cnn.backend.dtypes import bool_
 from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
 from minitorch_cnn.ops.steps import FloorDivide, TruncDivide
-from minitorch_cnn.tensor import Tensor
+
+__all__ = ["add", "div", "mul", "neg", "pow", "sub"]
 
 
 class Add(Function):

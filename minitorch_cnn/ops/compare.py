@@ -1,10 +1,15 @@
 """Questions about elements: comparisons and logic. Their answers have no gradient."""
 
 from minitorch_cnn.autograd.function import need_one_device
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.dtypes import is_floating, uint8
+from minitorch_cnn.backend.dtypes import is_floating, uint8
 from minitorch_cnn.ops.operands import need_tensor, promoted
-from minitorch_cnn.tensor import Tensor
+
+__all__ = [
+    "all", "allclose", "any", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt",
+    "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "lt", "ne",
+]  # fmt: skip
 
 
 def _compare(name, input, other):

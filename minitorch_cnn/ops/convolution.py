@@ -9,11 +9,11 @@ are copied into it. Rows lie in memory one behind the other, and so do those of 
 the output, the matrix of its windows is a view of what is there already.
 """
 
-from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import add_to_rows, get_array_module
-from minitorch_cnn.kernels import window_count
-from minitorch_cnn.launch import on_gpu
+from minitorch_cnn.backend.geometry import window_count
+from minitorch_cnn.gpu import kernels
+from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.linalg import product
 from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding
 

@@ -2,14 +2,17 @@
 
 from math import inf
 
-from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function, wants_grad
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend import where as choose
-from minitorch_cnn.dtypes import bool_
+from minitorch_cnn.backend.dtypes import bool_
+from minitorch_cnn.gpu import kernels
+from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.operands import floating, promoted, refuse_bool
 from minitorch_cnn.ops.steps import sign
-from minitorch_cnn.tensor import Tensor
+
+__all__ = ["abs", "clamp", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sqrt", "tanh", "where"]
 
 
 class Exp(Function):
@@ -56,7 +59,7 @@ class Sigmoid(Function):
     """y = 1 / (1 + exp(-x));  dx = dy y (1 - y)."""
 
     def forward(self, x):
-        return kernels.sigmoid(x)
+        return sigmoid_of(x)
 
     def backward(self, dy, y, _x):
         return (SigmoidGradient()(dy, y),)
@@ -66,11 +69,30 @@ class SigmoidGradient(Function):
     """z = dy y (1 - y);  ddy = dz y (1 - y),  dy = dz dy (1 - 2 y), for y = sigmoid x."""
 
     def forward(self, dy, y):
-        return kernels.sigmoid_gradient(dy, y)
+        return sigmoid_gradient_of(dy, y)
 
     def backward(self, dz, _z, dy, y):
         ddy = SigmoidGradient()(dz, y) if wants_grad(dy) else None
         return ddy, dz * dy * (1 - 2 * y) if wants_grad(y) else None
+
+
+@on_gpu(kernels.sigmoid)
+def sigmoid_of(x):
+    """``1 / (1 + exp(-x))`` of an array, in its memory order."""
+    xp = get_array_module(x)
+    y = xp.negative(x, out=xp.empty_like(x))
+    xp.exp(y, out=y)  # where this overflows, the quotient is 0, and so it should be
+    y += 1
+    return xp.divide(1, y, out=y)
+
+
+@on_gpu(kernels.sigmoid_gradient, typed=(0, 1))
+def sigmoid_gradient_of(dy, y):
+    """``dy y (1 - y)`` of arrays."""
+    dx = 1 - y
+    dx *= y
+    dx *= dy
+    return dx
 
 
 class Tanh(Function):

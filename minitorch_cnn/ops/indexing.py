@@ -3,9 +3,9 @@
 import numpy as np
 
 from minitorch_cnn.autograd import Function
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, scatter_add
-from minitorch_cnn.dtypes import bool_
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.backend.dtypes import bool_
 
 
 class _ByIndex(Function):
@@ -16,10 +16,8 @@ class _ByIndex(Function):
 
     def release(self):
         """Forget the values kept for `backward`; an index that holds arrays is one."""
-        super().release()
         parts = self.index if isinstance(self.index, tuple) else (self.index,)
-        if any(hasattr(part, "__len__") for part in parts):
-            self.inputs = None
+        self.kept.release(always=any(hasattr(part, "__len__") for part in parts))
 
 
 class GetItem(_ByIndex):

@@ -4,11 +4,10 @@ import numbers
 
 import numpy as np
 
-from minitorch_cnn import dtypes
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.backend import asarray, filled
-from minitorch_cnn.dtypes import is_floating, promote
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import asarray, dtypes, filled
+from minitorch_cnn.backend.dtypes import is_floating, promote
 
 
 def is_operand(value):

@@ -4,13 +4,18 @@ import math
 from collections import namedtuple
 
 from minitorch_cnn.autograd import Function
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import arg_extreme, get_array_module
-from minitorch_cnn.dtypes import bool_, float32, float64, int64
+from minitorch_cnn.backend.dtypes import bool_, float32, float64, int64
 from minitorch_cnn.ops.compare import isnan
-from minitorch_cnn.ops.elementwise import exp, maximum, minimum, sqrt, where
-from minitorch_cnn.ops.operands import convert, floating, refuse_bool
+from minitorch_cnn.ops.elementwise import maximum, minimum, sqrt, where
+from minitorch_cnn.ops.operands import convert, refuse_bool
 from minitorch_cnn.ops.shape import Expand, Reshape, normalize_dim, normalize_dims, reshape
-from minitorch_cnn.tensor import Tensor
+
+__all__ = [
+    "amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum",
+    "var",
+]  # fmt: skip
 
 Extremum = namedtuple("Extremum", ["values", "indices"])
 
@@ -25,7 +30,7 @@ class Sum(Function):
         return _sum(x, self.dims, self.keepdim)
 
     def backward(self, dy, _y, _x):
-        return (Expand(_x.shape)(Reshape(_kept(_x.shape, self.dims))(dy)),)
+        return (Expand(_x.shape)(Reshape(kept_shape(_x.shape, self.dims))(dy)),)
 
 
 class Amax(Function):
@@ -38,7 +43,7 @@ class Amax(Function):
         return x.max(axis=self.dims, keepdims=self.keepdim)
 
     def backward(self, dy, y, x):
-        kept = _kept(x.shape, self.dims)
+        kept = kept_shape(x.shape, self.dims)
         is_extreme = x == reshape(y, kept)
         is_extreme = (is_extreme | isnan(x) if self.nan_is_extreme else is_extreme).to(x.dtype)
         return (reshape(dy, kept) * (is_extreme / sum(is_extreme, self.dims, keepdim=True)),)
@@ -86,7 +91,7 @@ def _neighbours(x, dims):
     return count
 
 
-def _kept(shape, dims):
+def kept_shape(shape, dims):
     """The shape with the reduced dimensions kept, at size 1."""
     return tuple(1 if i in dims else size for i, size in enumerate(shape))
 
@@ -194,7 +199,7 @@ def _arg(name, input, dim, keepdim):
     index = arg_extreme(name, array, dim)
     if keepdim:
         xp = get_array_module(array)
-        index = xp.asarray(index).reshape(_kept(input.shape, range(input.ndim) if dim is None else (dim,)))
+        index = xp.asarray(index).reshape(kept_shape(input.shape, range(input.ndim) if dim is None else (dim,)))
     return Tensor(index).to(int64)
 
 
@@ -239,82 +244,3 @@ def _extremum(search, reduce, combine, input, dim, keepdim):
 def pick(input, dim, index):
     """One element along a dimension for each place of the others: the index has size 1 in `dim`."""
     return Pick(normalize_dim(dim, input.ndim))(input, index)
-
-
-# --- sums of exponentials --------------------------------------------------------------------------------
-
-
-class Softmax(Function):
-    """y = exp x / Σ exp x;  dx = y (dy - Σ dy y)."""
-
-    def __init__(self, dim):
-        self.dim = dim
-
-    def forward(self, x):
-        y = _exp_below_one(x, self.dim)
-        return y / y.sum(axis=self.dim, keepdims=True)
-
-    def backward(self, dy, y, _x):
-        return (y * (dy - sum(dy * y, self.dim, keepdim=True)),)
-
-
-class LogSoftmax(Function):
-    """y = x - log Σ exp x;  dx = dy - exp(y) Σ dy."""
-
-    def __init__(self, dim):
-        self.dim = dim
-
-    def forward(self, x):
-        xp = get_array_module(x)
-        shifted = x - x.max(axis=self.dim, keepdims=True)
-        return shifted - xp.log(xp.exp(shifted).sum(axis=self.dim, keepdims=True))
-
-    def backward(self, dy, y, _x):
-        return (dy - exp(y) * sum(dy, self.dim, keepdim=True),)
-
-
-class LogSumExp(Function):
-    """y = log Σ exp x over some dimensions;  dx = dy exp x / Σ exp x."""
-
-    def __init__(self, dims, keepdim):
-        self.dims, self.keepdim = dims, keepdim
-
-    def forward(self, x):
-        xp = get_array_module(x)
-        largest = x.max(axis=self.dims, keepdims=True) if x.size else xp.zeros((), x.dtype)
-        self.largest = xp.where(xp.isinf(largest), 0, largest)
-        y = xp.log(xp.exp(x - self.largest).sum(axis=self.dims, keepdims=True)) + self.largest
-        return y if self.keepdim else y.squeeze(self.dims)
-
-    def backward(self, dy, _y, x):
-        powers = exp(x - Tensor(self.largest))  # exact also where y has lost digits
-        return (reshape(dy, _kept(x.shape, self.dims)) * (powers / sum(powers, self.dims, keepdim=True)),)
-
-
-def _exp_below_one(x, dim):
-    """exp(x), scaled so that the largest is 1 and nothing overflows."""
-    return get_array_module(x).exp(x - x.max(axis=dim, keepdims=True))
-
-
-def softmax(input, dim, dtype=None):
-    """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
-    return _along(Softmax, convert(input, input.device, dtype or input.dtype), dim)
-
-
-def log_softmax(input, dim, dtype=None):
-    """The logarithm of `softmax`, exact where a probability is too small for its own type."""
-    return _along(LogSoftmax, convert(input, input.device, dtype or input.dtype), dim)
-
-
-def _along(function, input, dim):
-    if not input.is_floating_point():
-        raise NotImplementedError(f"softmax is for floating-point numbers, got {input.dtype}; pass dtype=float32")
-    dim = normalize_dim(dim, input.ndim)
-    if input.ndim == 0:
-        return reshape(_along(function, reshape(input, (1,)), 0), ())
-    return input.clone() if input.numel() == 0 else function(dim)(input)
-
-
-def logsumexp(input, dim, keepdim=False):
-    """``log(sum(exp(x)))`` over one or some dimensions, without overflow."""
-    return LogSumExp(normalize_dims(dim, input.ndim), keepdim)(floating(input))

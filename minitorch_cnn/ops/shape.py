@@ -10,6 +10,11 @@ from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.ops.operands import promoted
 
+__all__ = [
+    "broadcast_to", "cat", "clone", "contiguous", "expand", "flatten", "permute", "reshape", "squeeze", "stack",
+    "t", "transpose", "unbind", "unflatten", "unsqueeze",
+]  # fmt: skip
+
 
 def normalize_dim(dim, ndim):
     """A dimension counted from the front; a 0-d tensor counts as having one.

@@ -9,11 +9,11 @@ batch innermost, so that whatever is taken out of an image is a run of at least 
 that neighbouring rows are one block.
 """
 
-from minitorch_cnn import kernels
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.kernels import window_count
-from minitorch_cnn.launch import on_gpu
+from minitorch_cnn.backend.geometry import window_count
+from minitorch_cnn.gpu import kernels
+from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.indexing import getitem
 
 

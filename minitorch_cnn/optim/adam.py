@@ -2,9 +2,9 @@
 
 import math
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
-from minitorch_cnn.tensor import Tensor
 
 
 class Adam(Optimizer):

@@ -5,9 +5,9 @@ from copy import deepcopy
 from itertools import chain
 
 from minitorch_cnn.autograd import enable_grad, no_grad
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.recording import is_recording
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.gpu.recording import is_recording
 
 
 class Optimizer:

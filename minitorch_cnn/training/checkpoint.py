@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn import random
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import random
 from minitorch_cnn.data.files import atomic_file
-from minitorch_cnn.tensor import Tensor
 from minitorch_cnn.training.history import Epoch, History
 
 FORMAT = "minitorch_cnn 1"

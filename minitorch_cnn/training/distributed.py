@@ -18,9 +18,8 @@ import traceback
 
 import numpy as np
 
-from minitorch_cnn import random
-from minitorch_cnn.backend import asarray, to_numpy
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import asarray, random, to_numpy
 from minitorch_cnn.training import shards
 from minitorch_cnn.training.parts import Parts
 

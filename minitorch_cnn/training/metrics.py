@@ -3,7 +3,7 @@
 import time
 
 from minitorch_cnn import cuda
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
 
 
 def count_correct(y_hat, y):

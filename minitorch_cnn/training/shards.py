@@ -13,9 +13,9 @@ import threading
 
 from minitorch_cnn import autograd, nn
 from minitorch_cnn.autograd.mode import quiet_throughout
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import keep_freed_memory
-from minitorch_cnn.ops import cat
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.ops.shape import cat
 
 LARGEST_SHARD = 128  # examples
 
@@ -159,15 +159,27 @@ def map_shards(function, *tensors, shards=None):
     return _pool.map(call, shards)
 
 
-def is_shardable(module):
-    """Whether a module is `shardable` in its mode, by the word of the class whose `forward` runs, or of a subclass.
+# The layers whose output for an example depends on that example and the parameters alone, in the mode that they are in.
+# A class of a user's may say so by an attribute `shardable = True`; it speaks of the `forward` of its own class.
+_BY_EXAMPLE = {
+    nn.Conv2d, nn.ConvTranspose2d, nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Linear, nn.Flatten,
+    nn.Unflatten, nn.Identity, nn.Sigmoid, nn.Tanh, nn.ReLU, nn.Sequential, nn.ModuleList,
+}  # fmt: skip
+_IN_EVALUATION = {nn.Dropout, nn.BatchNorm2d, nn.BatchNorm1d}
+_ALONG_A_DIMENSION = {nn.Softmax, nn.LogSoftmax}  # unless it is that of the batch
 
-    A subclass that overrides `forward` may do something else than the class that it inherits the attribute from.
-    """
+
+def is_shardable(module):
+    """Whether a batch may be computed in parts, by what is known of the class whose `forward` runs."""
     if "forward" in vars(module):
         return False
-    decides = next(c for c in type(module).__mro__ if "shardable" in vars(c) or "forward" in vars(c))
-    return "shardable" in vars(decides) and module.shardable
+    known = _BY_EXAMPLE | _IN_EVALUATION | _ALONG_A_DIMENSION
+    decides = next(c for c in type(module).__mro__ if c in known or "shardable" in vars(c) or "forward" in vars(c))
+    if decides in _IN_EVALUATION:
+        return not module.training and getattr(module, "running_mean", 0) is not None
+    if decides in _ALONG_A_DIMENSION:
+        return module.dim == -1 or (module.dim or 0) > 0
+    return decides in _BY_EXAMPLE or vars(decides).get("shardable", False)
 
 
 def _can_be_split(net, loss, y):

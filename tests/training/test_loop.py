@@ -6,7 +6,7 @@ import pytest
 
 import minitorch_cnn as mt
 from minitorch_cnn import data, nn, optim, training
-from minitorch_cnn.recording import Recording
+from minitorch_cnn.gpu.recording import Recording
 
 
 def loaders(batch_size=8):

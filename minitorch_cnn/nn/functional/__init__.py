@@ -1,13 +1,13 @@
 """Functions of tensors that layers are made of, by family."""
 
-from minitorch_cnn.nn.functional.activation import log_softmax, relu, sigmoid, softmax, tanh
+from minitorch_cnn.nn.functional.activations import log_softmax, relu, sigmoid, softmax, tanh
+from minitorch_cnn.nn.functional.affine import linear
 from minitorch_cnn.nn.functional.convolution import conv2d, conv_transpose2d, fold, unfold
-from minitorch_cnn.nn.functional.dropout import dropout
-from minitorch_cnn.nn.functional.linear import linear
-from minitorch_cnn.nn.functional.loss import cross_entropy, mse_loss, nll_loss
+from minitorch_cnn.nn.functional.losses import cross_entropy, mse_loss, nll_loss
 from minitorch_cnn.nn.functional.normalization import batch_norm
 from minitorch_cnn.nn.functional.padding import pad
 from minitorch_cnn.nn.functional.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from minitorch_cnn.nn.functional.regularization import dropout
 
 __all__ = [
     "conv2d",

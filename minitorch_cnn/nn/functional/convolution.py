@@ -1,8 +1,10 @@
 """Convolution, its transpose, and the windows alone: what is asked for is checked, and handed to an operation."""
 
-from minitorch_cnn.nn.functional.geometry import check_fit, images, paddings, pair, span
+from minitorch_cnn.backend.geometry import check_fit, paddings, pair, span
+from minitorch_cnn.nn.functional.checks import images
 from minitorch_cnn.nn.functional.padding import framed
-from minitorch_cnn.ops import Convolve, ConvolveTransposed, Fold, Windows
+from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
+from minitorch_cnn.ops.windows import Fold, Windows
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):

@@ -1,6 +1,8 @@
 """Padding by a constant, or by what is already there."""
 
-from minitorch_cnn.ops import GetItem, Pad, cat
+from minitorch_cnn.ops.indexing import GetItem
+from minitorch_cnn.ops.shape import cat
+from minitorch_cnn.ops.windows import Pad
 
 _MODES = ("constant", "reflect", "replicate", "circular")
 

@@ -4,11 +4,15 @@ import math
 
 import numpy as np
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.nn.functional.geometry import check_fit, images, pair, span
+from minitorch_cnn.backend.geometry import check_fit, pair, span
+from minitorch_cnn.nn.functional.checks import images
 from minitorch_cnn.nn.functional.padding import framed
-from minitorch_cnn.ops import SumWindows, Windows, div, maximum, pick
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.ops.arithmetic import div
+from minitorch_cnn.ops.elementwise import maximum
+from minitorch_cnn.ops.reduce import pick
+from minitorch_cnn.ops.windows import SumWindows, Windows
 
 
 def avg_pool2d(

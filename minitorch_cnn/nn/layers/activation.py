@@ -7,16 +7,12 @@ from minitorch_cnn.nn.module import Module
 class Sigmoid(Module):
     """1 / (1 + e⁻ˣ), element by element."""
 
-    shardable = True
-
     def forward(self, input):
         return F.sigmoid(input)
 
 
 class Tanh(Module):
     """The hyperbolic tangent, element by element."""
-
-    shardable = True
 
     def forward(self, input):
         return F.tanh(input)
@@ -30,8 +26,6 @@ class ReLU(Module):
     inplace : bool
         Whether to write the result into the input.
     """
-
-    shardable = True
 
     def __init__(self, inplace=False):
         super().__init__()
@@ -52,10 +46,6 @@ class Softmax(Module):
     dim : int
     """
 
-    @property
-    def shardable(self):  # along any dimension but that of the batch
-        return self.dim == -1 or (self.dim or 0) > 0
-
     def __init__(self, dim=None):
         super().__init__()
         self.dim = dim
@@ -74,8 +64,6 @@ class LogSoftmax(Softmax):
     ----------
     dim : int
     """
-
-    shardable = Softmax.shardable
 
     def forward(self, input):
         return F.log_softmax(input, self.dim)

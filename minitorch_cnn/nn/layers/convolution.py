@@ -1,11 +1,11 @@
 """Convolution layers."""
 
-from minitorch_cnn.creation import empty
+from minitorch_cnn.backend.geometry import paddings, pair, whole
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
-from minitorch_cnn.nn.functional.geometry import paddings, pair, whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
+from minitorch_cnn.ops.creation import empty
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -98,8 +98,6 @@ class Conv2d(_Conv):
     (1, 6, 28, 28)
     """
 
-    shardable = True
-
     def __init__(
         self,
         in_channels,
@@ -165,8 +163,6 @@ class ConvTranspose2d(_Conv):
     bias : Parameter or None
         (O,).
     """
-
-    shardable = True
 
     def __init__(
         self,

@@ -28,10 +28,6 @@ class Dropout(Module):
         self.p = p
         self.inplace = inplace
 
-    @property
-    def shardable(self):
-        return not self.training
-
     def forward(self, input):
         return F.dropout(input, self.p, self.training, self.inplace)
 

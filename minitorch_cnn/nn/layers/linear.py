@@ -1,11 +1,11 @@
 """Linear and the layers that only pass on or rearrange."""
 
-from minitorch_cnn.creation import empty
+from minitorch_cnn.backend.geometry import whole
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
-from minitorch_cnn.nn.functional.geometry import whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
+from minitorch_cnn.ops.creation import empty
 
 
 class Linear(Module):
@@ -38,8 +38,6 @@ class Linear(Module):
     (5, 2)
     """
 
-    shardable = True
-
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in_features = whole("in_features", in_features)
@@ -62,8 +60,6 @@ class Linear(Module):
 class Identity(Module):
     """Its input, unchanged; arguments are ignored."""
 
-    shardable = True
-
     def __init__(self, *args, **kwargs):
         super().__init__()
 
@@ -79,8 +75,6 @@ class Flatten(Module):
     start_dim, end_dim : int
         The first and the last dimension to merge.
     """
-
-    shardable = True
 
     def __init__(self, start_dim=1, end_dim=-1):
         super().__init__()
@@ -110,8 +104,6 @@ class Unflatten(Module):
     >>> Unflatten(1, (2, 3))(mt.zeros(5, 6)).shape
     (5, 2, 3)
     """
-
-    shardable = True
 
     def __init__(self, dim, unflattened_size):
         super().__init__()

@@ -1,12 +1,12 @@
 """Batch normalisation."""
 
-from minitorch_cnn.creation import empty, ones, zeros
-from minitorch_cnn.dtypes import int64
+from minitorch_cnn.backend.dtypes import int64
+from minitorch_cnn.backend.geometry import whole
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
-from minitorch_cnn.nn.functional.geometry import whole
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
+from minitorch_cnn.ops.creation import empty, ones, zeros
 
 
 class _BatchNorm(Module):
@@ -39,10 +39,6 @@ class _BatchNorm(Module):
         batches = zeros((), dtype=int64, device=device) if track_running_stats else None
         self.register_buffer("num_batches_tracked", batches)
         self.reset_parameters()
-
-    @property
-    def shardable(self):
-        return not self.training and self.running_mean is not None
 
     def reset_running_stats(self):
         """Forget the batches seen: mean 0 and variance 1."""

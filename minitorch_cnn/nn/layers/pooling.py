@@ -29,8 +29,6 @@ class AvgPool2d(Module):
     [[[1.5]]]
     """
 
-    shardable = True
-
     def __init__(
         self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
     ):
@@ -82,8 +80,6 @@ class MaxPool2d(Module):
     [[[3.0]]]
     """
 
-    shardable = True
-
     def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
         super().__init__()
         self.kernel_size = kernel_size
@@ -119,8 +115,6 @@ class AdaptiveAvgPool2d(Module):
     output_size : int, None or (int or None, int or None)
         OH and OW; None keeps the input's.
     """
-
-    shardable = True
 
     def __init__(self, output_size):
         super().__init__()

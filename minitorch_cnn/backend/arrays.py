@@ -1,4 +1,4 @@
-"""NumPy on a CPU, CuPy on a GPU: the array decides. This is the only file that knows the name cupy.
+"""NumPy on a CPU, CuPy on a GPU: the array decides.
 
 Everything above this file writes ``xp = get_array_module(array)`` and then ``xp.exp(array)``. Where the two
 libraries really differ, there is a function with a name of its own here.
@@ -6,23 +6,13 @@ libraries really differ, there is a function with a name of its own here.
 
 import ctypes
 import functools
-import importlib
 import sys
+import threading
 
 import numpy as np
 
-from minitorch_cnn.recording import is_capturing
-
-
-def cupy():
-    """The CuPy module, imported when it is first needed.
-
-    Raises
-    ------
-    ImportError
-        If CuPy is not installed. That it can be imported does not mean that a GPU can be used: see `is_available`.
-    """
-    return importlib.import_module("cupy")
+from minitorch_cnn.backend import devices
+from minitorch_cnn.backend.devices import CPU, CUDA, is_available
 
 
 def get_array_module(array):
@@ -33,129 +23,7 @@ def get_array_module(array):
     >>> get_array_module(np.ones(3)).__name__
     'numpy'
     """
-    return np if isinstance(array, (np.ndarray, np.generic)) else cupy()
-
-
-# --- devices ---------------------------------------------------------------------------------------------
-
-
-class Device:
-    """Where an array lives: ``Device("cpu")`` or ``Device("cuda")``, which is the same as ``Device("cuda:0")``.
-
-    Parameters
-    ----------
-    spec : str or Device
-        ``"cpu"``, ``"cuda"`` or ``"cuda:0"``. A process uses one GPU; which one, the environment variable
-        ``CUDA_VISIBLE_DEVICES`` says.
-
-    Attributes
-    ----------
-    type : str
-        ``"cpu"`` or ``"cuda"``.
-    index : int or None
-        0 for a GPU, None for the CPU.
-
-    Raises
-    ------
-    TypeError, RuntimeError
-        If `spec` is not the name of a device.
-
-    Examples
-    --------
-    >>> Device("cuda").index, str(Device("cpu"))
-    (0, 'cpu')
-    """
-
-    def __init__(self, spec):
-        if isinstance(spec, Device):
-            spec = str(spec)
-        if not isinstance(spec, str):
-            raise TypeError(f"a device is named by a string, 'cpu' or 'cuda'; got {spec!r} of {type(spec).__name__}")
-        if spec not in ("cpu", "cuda", "cuda:0"):
-            raise RuntimeError(
-                f"expected the device 'cpu' or 'cuda', got {spec!r}. A process uses one GPU: "
-                "choose another by the environment variable CUDA_VISIBLE_DEVICES"
-            )
-        self.type = spec.split(":")[0]
-        self.index = 0 if self.type == "cuda" else None
-
-    def __eq__(self, other):
-        return isinstance(other, Device) and self.type == other.type
-
-    def __hash__(self):
-        return hash(self.type)
-
-    def __str__(self):
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-    def __repr__(self):
-        if self.index is None:
-            return f"device(type={self.type!r})"
-        return f"device(type={self.type!r}, index={self.index})"
-
-
-CPU = Device("cpu")
-CUDA = Device("cuda")
-
-
-def unavailable_reason():
-    """Why no GPU can be used, and what to do about it; None if one can be.
-
-    Returns
-    -------
-    str or None
-    """
-    try:
-        library = cupy()
-    except ImportError:
-        return (
-            "CuPy is not installed. On a machine with an NVIDIA GPU: pip install 'minitorch_cnn[cuda12]' "
-            "for CUDA 12, or 'minitorch_cnn[cuda13]' for CUDA 13"
-        )
-    try:
-        count = library.cuda.runtime.getDeviceCount()
-    except library.cuda.runtime.CUDARuntimeError as error:
-        return (
-            f"CuPy {library.__version__} is installed, but the CUDA driver answers: {error}. The command nvidia-smi "
-            "tells whether there is a driver, and its CUDA version; for an older one than CuPy's, take the other extra"
-        )
-    if not count:
-        return (
-            f"CuPy {library.__version__} is installed, but it finds no GPU. See what nvidia-smi lists, and whether the "
-            "environment variable CUDA_VISIBLE_DEVICES hides it"
-        )
-    return None
-
-
-def is_available():
-    """Whether a GPU can be used: CuPy can be imported *and* it finds one."""
-    return unavailable_reason() is None
-
-
-def device_name():
-    """What the GPU that this process uses calls itself, such as ``"NVIDIA H100 80GB HBM3"``."""
-    return cupy().cuda.runtime.getDeviceProperties(0)["name"].decode()
-
-
-def as_device(spec):
-    """A usable `Device` from a name, a `Device` or None (the CPU).
-
-    Raises
-    ------
-    RuntimeError
-        If a GPU is asked for and none can be used. The text says why.
-    """
-    device = CPU if spec is None else Device(spec)
-    if device == CUDA:
-        reason = unavailable_reason()
-        if reason:
-            raise RuntimeError(f"the device {str(spec)!r} cannot be used: {reason}")
-    return device
-
-
-def auto_device():
-    """The GPU if one can be used, else the CPU."""
-    return CUDA if is_available() else CPU
+    return np if isinstance(array, (np.ndarray, np.generic)) else devices.cupy()
 
 
 def device_of(array):
@@ -171,6 +39,16 @@ def to_numpy(array):
     return np.asarray(array) if get_array_module(array) is np else array.get()
 
 
+class _Transfer(threading.local):
+    """How this thread copies data of the host to the GPU. Who records its work puts another way in place."""
+
+    def __init__(self):
+        self.to_gpu = lambda data, dtype: devices.cupy().asarray(data, dtype=dtype)
+
+
+transfer = _Transfer()
+
+
 def asarray(data, device=CPU, dtype=None):
     """Data as an array on a device, copied only where that is needed.
 
@@ -182,17 +60,21 @@ def asarray(data, device=CPU, dtype=None):
         By default, that of `data`.
     """
     if device == CUDA:
-        if is_capturing() and not isinstance(data, cupy().ndarray):  # CuPy would let the graph read freed memory
-            raise RuntimeError("numbers of the host cannot be copied to the GPU while a step is captured")
-        return cupy().asarray(data, dtype=dtype)
+        is_there = isinstance(data, devices.cupy().ndarray)
+        return (devices.cupy().asarray if is_there else transfer.to_gpu)(data, dtype=dtype)
     if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "get"):
         data = to_numpy(data)
     return np.asarray(data, dtype=dtype)
 
 
+def share_memory(a, b):
+    """Whether one array is a view of the other, as far as can be told."""
+    return get_array_module(a).may_share_memory(a, b)
+
+
 def filled(shape, value, device=CPU, dtype=None):
     """A new array of one value, made on the device itself: nothing is sent there."""
-    return (cupy() if device == CUDA else np).full(shape, value, dtype=dtype)
+    return (devices.cupy() if device == CUDA else np).full(shape, value, dtype=dtype)
 
 
 def where(condition, a, b):
@@ -264,7 +146,7 @@ def scatter_add(array, index, values):
 def synchronize():
     """Wait until the GPU has finished what it was given; returns at once where there is none."""
     if is_available():
-        cupy().cuda.Stream.null.synchronize()
+        devices.cupy().cuda.Stream.null.synchronize()
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 import math
 
-from minitorch_cnn.ops import Linear
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.ops.linalg import Linear
 
 
 def linear(input, weight, bias=None):

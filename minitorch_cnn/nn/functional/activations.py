@@ -2,17 +2,8 @@
 
 import warnings
 
-from minitorch_cnn import ops
-
-
-def sigmoid(input):
-    """1 / (1 + e⁻ˣ), element by element; exact for numbers as large as they come."""
-    return ops.sigmoid(input)
-
-
-def tanh(input):
-    """The hyperbolic tangent, element by element."""
-    return ops.tanh(input)
+from minitorch_cnn.ops import classification, elementwise
+from minitorch_cnn.ops.elementwise import sigmoid, tanh  # noqa: F401 - also functions of this module
 
 
 def relu(input, inplace=False):
@@ -24,7 +15,7 @@ def relu(input, inplace=False):
     inplace : bool
         Whether to write the result into `input`.
     """
-    return input._update(ops.relu) if inplace else ops.relu(input)
+    return input._update(elementwise.relu) if inplace else elementwise.relu(input)
 
 
 def softmax(input, dim=None, dtype=None):
@@ -45,7 +36,7 @@ def softmax(input, dim=None, dtype=None):
     [0.5, 0.5]
     """
     dim = _implicit_dim("softmax", input.ndim) if dim is None else dim
-    return ops.softmax(input, dim, dtype)
+    return classification.softmax(input, dim, dtype)
 
 
 def log_softmax(input, dim=None, dtype=None):
@@ -59,7 +50,7 @@ def log_softmax(input, dim=None, dtype=None):
         The type to compute in, by default that of `input`.
     """
     dim = _implicit_dim("log_softmax", input.ndim) if dim is None else dim
-    return ops.log_softmax(input, dim, dtype)
+    return classification.log_softmax(input, dim, dtype)
 
 
 def _implicit_dim(name, ndim):

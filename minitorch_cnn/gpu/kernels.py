@@ -1,44 +1,30 @@
-"""Functions of arrays that have a kernel of their own on a GPU (kernels.cu), with the plain version next to it.
-
-An operation calls the function; only here is it decided which of the two computes. On a CPU, and for types that the
-kernels are not compiled for, it is the plain version.
-"""
+"""Functions of arrays on a GPU that have a kernel of their own (kernels.cu), in place of a plain one: see `on_gpu`."""
 
 import math
 
 import numpy as np
 
-from minitorch_cnn.backend import CPU, device_of, get_array_module
-from minitorch_cnn.launch import THREADS, blocks, counted, dense, has_kernel, laid_out_as, launch
-from minitorch_cnn.recording import is_recording
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.geometry import window_count
+from minitorch_cnn.gpu.launch import THREADS, blocks, counted, dense, has_kernel, laid_out_as, launch
+from minitorch_cnn.gpu.recording import is_recording
 
 # --- sigmoid ---------------------------------------------------------------------------------------------
 
 
 def sigmoid(x):
     """``1 / (1 + exp(-x))``, in the memory order of x."""
-    if has_kernel(x):
-        x = dense(x)
-        y = get_array_module(x).empty_like(x)
-        launch("sigmoid", y, blocks(x.size), (THREADS,), x, y, np.int32(x.size))
-        return y
-    xp = get_array_module(x)
-    y = xp.negative(x, out=xp.empty_like(x))
-    xp.exp(y, out=y)  # where this overflows, the quotient is 0, and so it should be
-    y += 1
-    return xp.divide(1, y, out=y)
+    x = dense(x)
+    y = get_array_module(x).empty_like(x)
+    launch("sigmoid", y, blocks(x.size), (THREADS,), x, y, np.int32(x.size))
+    return y
 
 
 def sigmoid_gradient(dy, y):
     """``dy y (1 - y)``, for y = sigmoid(x)."""
-    if has_kernel(y, dy):
-        y = dense(y)
-        dy, dx = laid_out_as(y, dy), get_array_module(y).empty_like(y)
-        launch("sigmoid_gradient", dx, blocks(y.size), (THREADS,), dy, y, dx, np.int32(y.size))
-        return dx
-    dx = 1 - y
-    dx *= y
-    dx *= dy
+    y = dense(y)
+    dy, dx = laid_out_as(y, dy), get_array_module(y).empty_like(y)
+    launch("sigmoid_gradient", dx, blocks(y.size), (THREADS,), dy, y, dx, np.int32(y.size))
     return dx
 
 
@@ -120,11 +106,6 @@ def spread_windows(x, kernel, stride, size):
     return col2im(columns, (n, c, *size), kernel, stride, (1, 1), (0, 0), (0, 0), c)
 
 
-def window_count(size, kernel, stride=1, dilation=1):
-    """How many windows fit along an axis."""
-    return (size - dilation * (kernel - 1) - 1) // stride + 1
-
-
 def _window_counts(size, *geometry):
     """How many windows lie along height and along width."""
     axes = zip(size, *geometry, strict=True)
@@ -145,68 +126,22 @@ _LOGITS = np.dtype([("x", "u8"), ("to_row", "i8"), ("to_class", "i8"), ("rows", 
 
 
 def cross_entropy(x, labels, ignore_index):
-    """The loss ``log Σ exp x - x[label]`` of each row, 0 for a label to ignore; their sum, number and mean.
-
-    A label that is no class has the loss NaN, where it is not an IndexError.
-
-    Parameters
-    ----------
-    x : array
-        (N, C).
-    labels : array
-        (N,), of int64.
-    ignore_index : int
-
-    Returns
-    -------
-    losses : array
-        (N,).
-    totals : three numbers, as arrays
-        The sum of the losses, how many rows count, and the mean.
-    """
+    """See `ops.cross_entropy`; a label that is no class has the loss NaN."""
     xp = get_array_module(x)
-    if has_kernel(x):
-        labels = xp.ascontiguousarray(labels)
-        losses, totals = xp.empty(len(x), x.dtype), xp.empty(3, x.dtype)
-        launch("cross_entropy", x, (1,), (THREADS,), _logits(x), labels, np.int64(ignore_index), losses, totals)
-        return losses, totals
-    shifted = x - x.max(axis=1, keepdims=True)  # (N, C)
-    counts = labels != ignore_index
-    index = xp.where(counts, labels, 0)[:, None]  # (N, 1)
-    losses = xp.log(xp.exp(shifted).sum(axis=1)) - xp.take_along_axis(shifted, index, 1)[:, 0]
-    losses = xp.where(counts, losses, x.dtype.type(0))
-    total, count = losses.sum(), counts.sum(dtype=x.dtype)
-    return losses, (total, count, total / count)
+    labels = xp.ascontiguousarray(labels)
+    losses, totals = xp.empty(len(x), x.dtype), xp.empty(3, x.dtype)
+    launch("cross_entropy", x, (1,), (THREADS,), _logits(x), labels, np.int64(ignore_index), losses, totals)
+    return losses, totals
 
 
 def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
-    """``dy (softmax x - 1 at the label)``, for `dy` one number or one for each row; 0 for a label to ignore.
-
-    Parameters
-    ----------
-    x, labels, ignore_index
-        As in `cross_entropy`.
-    dy : array
-        () or (N,).
-    totals
-        What `cross_entropy` returned.
-    is_mean : bool
-        Whether `dy` is the gradient with respect to the mean: each row has its part of it.
-    """
+    """See `ops.cross_entropy`."""
     xp = get_array_module(x)
-    if has_kernel(x, dy):
-        labels, dx = xp.ascontiguousarray(labels), xp.empty(x.shape, x.dtype)
-        to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)
-        args = _logits(x), labels, np.int64(ignore_index), dy, to_dy, totals, np.int32(is_mean), dx
-        launch("cross_entropy_gradient", x, blocks(len(x)), (THREADS,), *args)
-        return dx
-    dx = xp.exp(x - x.max(axis=1, keepdims=True))  # (N, C)
-    dx /= dx.sum(axis=1, keepdims=True)
-    counts = labels != ignore_index
-    classes = xp.arange(x.shape[1])
-    dx -= classes == labels[:, None]
-    scale = dy / totals[1] if is_mean else dy
-    return xp.where(counts[:, None], dx * scale.reshape(-1, 1), x.dtype.type(0))
+    labels, dx = xp.ascontiguousarray(labels), xp.empty(x.shape, x.dtype)
+    to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)
+    args = _logits(x), labels, np.int64(ignore_index), dy, to_dy, totals, np.int32(is_mean), dx
+    launch("cross_entropy_gradient", x, blocks(len(x)), (THREADS,), *args)
+    return dx
 
 
 def _logits(x):
@@ -255,44 +190,18 @@ _ROWS, _COLUMNS, _DEPTH = 16, 64, 16  # the tile of the kernel
 _MATRIX = np.dtype([("batch", "i8"), ("row", "i8"), ("column", "i8")])
 
 
+def must_matmul(a, b):
+    """Whether `matmul` has to take the place of cuBLAS: while a CUDA graph is recorded, CuPy refuses to call that."""
+    return is_recording() and has_kernel(a, b)
+
+
 def matmul(a, b):
-    """The product of matrices (..., M, K) and (..., K, N).
-
-    It is that of the array library, which on a GPU is cuBLAS. Only while a CUDA graph is recorded, where CuPy refuses
-    to call cuBLAS, it is a kernel of our own.
-    """
-    if is_recording() and has_kernel(a, b):
-        return _matmul(a, b)
-    parts = _parts(*a.shape[-2:], b.shape[-1]) if device_of(a) == CPU else 1
-    return get_array_module(a).matmul(a, b) if parts == 1 else _in_parts(a, b, parts)
-
-
-def _parts(m, k, n):
-    """Into how many parts to cut the columns of the second factor on a CPU.
-
-    OpenBLAS first copies the factors into an order that suits it, but not where a product has up to a million
-    multiplications. With AVX-512, matrices as small as those of LeNet are multiplied in half the time like that.
-    """
-    parts = 1
-    while m * k * n > parts * 10**6:
-        parts *= 2
-    return parts if parts <= 8 and n % parts == 0 and n >= 128 * parts else 1
-
-
-def _in_parts(a, b, parts):
-    batch, m, n = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]
-    y = np.empty((*batch, m, parts, n // parts), np.result_type(a, b))
-    b = b.reshape(*b.shape[:-1], parts, n // parts)
-    np.matmul(a[..., None, :, :], np.moveaxis(b, -2, -3), out=np.moveaxis(y, -2, -3))
-    return y.reshape(*batch, m, n)
-
-
-def _matmul(a, b):
+    """The product of matrices (..., M, K) and (..., K, N)."""
     xp = get_array_module(a)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (m, k), n = a.shape[-2:], b.shape[-1]
     if n <= _ROWS < m:  # a tile is wide: let it lie along the longer side of the product
-        return _matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
+        return matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
     if len(batch) > 1:
         a, b = (xp.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, *x.shape[-2:]) for x in (a, b))
     count = math.prod(batch)

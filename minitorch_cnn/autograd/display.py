@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from minitorch_cnn import dtypes
-from minitorch_cnn.backend import to_numpy
+from minitorch_cnn.backend import dtypes, to_numpy
 
 
 def tensor_repr(tensor):

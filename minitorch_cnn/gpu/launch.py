@@ -16,8 +16,15 @@ def has_kernel(*arrays):
     return device_of(arrays[0]) == CUDA and {x.dtype for x in arrays} in TYPES
 
 
-def on_gpu(kernel):
+def on_gpu(kernel, typed=(0,)):
     """Decorate the plain version of a function of arrays: on a GPU, another one computes in its place.
+
+    Parameters
+    ----------
+    kernel : callable
+        The other one.
+    typed : tuple of int
+        Which arguments are arrays that the kernel wants to be of one type.
 
     Examples
     --------
@@ -30,8 +37,8 @@ def on_gpu(kernel):
 
     def decorate(plain):
         @functools.wraps(plain)
-        def function(x, *args):
-            return (kernel if has_kernel(x) else plain)(x, *args)
+        def function(*args):
+            return (kernel if has_kernel(*(args[i] for i in typed)) else plain)(*args)
 
         return function
 

@@ -5,18 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from minitorch_cnn.autograd import Function, enable_grad
-from minitorch_cnn.autograd.checking.line import unchanged
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU
-from minitorch_cnn.creation import zeros
+from minitorch_cnn.backend.geometry import pair, span
+from minitorch_cnn.backend.random import get_rng_state, set_rng_state
+from minitorch_cnn.inspection.tables import table
 from minitorch_cnn.nn.explain import shape_of
-from minitorch_cnn.nn.functional.geometry import pair, span
 from minitorch_cnn.nn.layers.convolution import Conv2d, ConvTranspose2d
 from minitorch_cnn.nn.layers.linear import Linear
 from minitorch_cnn.nn.layers.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from minitorch_cnn.nn.module import Module
-from minitorch_cnn.random import get_rng_state, set_rng_state
-from minitorch_cnn.table import table
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.nn.state import unchanged
+from minitorch_cnn.ops.creation import zeros
 
 
 @dataclass
@@ -185,9 +185,8 @@ class _Observer:
         self.trained[node] = any(self.trained[edge] for edge in edges) if edges else True
         self.fields[node] = _union(self.fields.get(edge) for edge in edges)
         if isinstance(node, Function) and self.trained[node]:
-            kept = [x.array for x in node.inputs if isinstance(x, Tensor)]
-            for array in kept if node.output is None else [*kept, node.output]:
-                block, size = _memory(array)
+            for x in node.kept.tensors():
+                block, size = _memory(x.array)
                 if block not in self.counted:
                     self.counted.add(block)
                     row.bytes += size

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import minitorch_cnn
-from minitorch_cnn import backend, cli_model, d2l, data, models, optim, training
-from minitorch_cnn.cli_arguments import at_least, positive
+from minitorch_cnn import backend, d2l, data, models, optim, training
+from minitorch_cnn.cli import networks
+from minitorch_cnn.cli.arguments import at_least, positive
 
 RUNS = "runs/lenet"
 RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
@@ -194,8 +195,8 @@ def _parser():
     commands = parser.add_subparsers(title="commands", required=True, metavar="train | evaluate | gradcheck | summary")
     _add_train(commands)
     _add_evaluate(commands)
-    cli_model.add_gradcheck(commands)
-    cli_model.add_summary(commands)
+    networks.add_gradcheck(commands)
+    networks.add_summary(commands)
     return parser
 
 

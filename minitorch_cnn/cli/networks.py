@@ -6,7 +6,7 @@ from pathlib import Path
 
 import minitorch_cnn
 from minitorch_cnn import models, nn
-from minitorch_cnn.cli_arguments import at_least, png, positive, shape
+from minitorch_cnn.cli.arguments import at_least, png, positive, shape
 
 LENET = "minitorch_cnn.models:LeNet"
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from minitorch_cnn import dtypes
-from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, to_numpy
-from minitorch_cnn.inplace import InPlace
-from minitorch_cnn.methods import Methods
-from minitorch_cnn.operators import Operators
+from minitorch_cnn.autograd.inplace import InPlace
+from minitorch_cnn.autograd.methods import Methods
+from minitorch_cnn.autograd.operators import Operators
+from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, dtypes, to_numpy
 
 
 class Tensor(Operators, Methods, InPlace):
@@ -39,7 +38,7 @@ class Tensor(Operators, Methods, InPlace):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_requires_grad", "_version_counter", "_view_of", "array", "grad_fn")
+    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_requires_grad", "_version_counter", "_view_of", "array")
     __array_priority__ = 1000  # `numpy_array * tensor` is this class's business
 
     def __init__(self, array, requires_grad=False):
@@ -51,7 +50,7 @@ class Tensor(Operators, Methods, InPlace):
             )
         self.array = array
         self._grad = None
-        self.grad_fn = None
+        self._grad_fn = None
         self._requires_grad = False
         self._version_counter = [0]  # shared by all tensors that share memory
         self._view_of = None  # (base, index or None, the base's grad_fn then): whose memory this is a view of
@@ -114,6 +113,8 @@ class Tensor(Operators, Methods, InPlace):
     @property
     def requires_grad(self):
         """Whether operations on this tensor are recorded, so that it can receive a gradient."""
+        if self._view_of is not None:
+            self.catch_up()
         return self._requires_grad
 
     @requires_grad.setter
@@ -131,6 +132,17 @@ class Tensor(Operators, Methods, InPlace):
         """Set `requires_grad` and return the tensor itself."""
         self.requires_grad = requires_grad
         return self
+
+    @property
+    def grad_fn(self):
+        """The operation that made this tensor, if it was recorded."""
+        if self._view_of is not None:
+            self.catch_up()
+        return self._grad_fn
+
+    @grad_fn.setter
+    def grad_fn(self, node):
+        self._grad_fn, self._requires_grad = node, node is not None or self._requires_grad
 
     @property
     def grad(self):
@@ -169,7 +181,7 @@ class Tensor(Operators, Methods, InPlace):
     def alias(self):
         """A second tensor with the same memory at the same place in the graph."""
         twin = self.detach()
-        twin._requires_grad, twin.grad_fn = self._requires_grad, self.grad_fn
+        twin._requires_grad, twin._grad_fn = self.requires_grad, self._grad_fn
         return twin
 
     @property
@@ -204,7 +216,7 @@ class Tensor(Operators, Methods, InPlace):
         TypeError
             If the tensor is on a GPU.
         """
-        if self._requires_grad:
+        if self.requires_grad:
             raise RuntimeError("can't call numpy() on a Tensor that requires grad; use tensor.detach().numpy()")
         if self.is_cuda:
             raise TypeError(f"can't convert a tensor on {self.device} to numpy; use tensor.cpu().numpy()")
@@ -295,7 +307,7 @@ class Tensor(Operators, Methods, InPlace):
         return repr(self) if self.array.ndim else format(self.item(), spec)
 
     def __repr__(self):
-        from minitorch_cnn.display import tensor_repr
+        from minitorch_cnn.autograd.display import tensor_repr
 
         return tensor_repr(self)
 

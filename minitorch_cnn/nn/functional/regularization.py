@@ -1,6 +1,6 @@
 """Dropout."""
 
-from minitorch_cnn.creation import rand_like
+from minitorch_cnn.ops.creation import rand_like
 
 
 def dropout(input, p=0.5, training=True, inplace=False):

@@ -7,6 +7,8 @@ change between two replays; and the loss, which checks labels.
 import contextlib
 import threading
 
+from minitorch_cnn.backend.arrays import transfer
+
 
 class _Mode(threading.local):
     checks_are_deferred = False
@@ -74,7 +76,7 @@ class Recording:
 
     def record(self, function):
         """Call a function, whose work is not done now but recorded."""
-        with self._current():
+        with self._current(), self._refusing_the_host():
             self.stream.begin_capture()
             self.is_open = True
             try:
@@ -99,6 +101,19 @@ class Recording:
         piece = self.pool.malloc(size)
         memory = self.xp.cuda.UnownedMemory(piece.ptr, size, (self.pool, piece), piece.device_id)
         return self.xp.cuda.MemoryPointer(memory, 0)
+
+    @contextlib.contextmanager
+    def _refusing_the_host(self):
+        """Within it, nothing of the host is copied to the GPU: the graph would read memory that is free by then."""
+
+        def refuse(data, dtype):
+            raise RuntimeError("numbers of the host cannot be copied to the GPU while a step is captured")
+
+        before, transfer.to_gpu = transfer.to_gpu, refuse
+        try:
+            yield
+        finally:
+            transfer.to_gpu = before
 
     @contextlib.contextmanager
     def _current(self):

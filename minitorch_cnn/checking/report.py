@@ -3,9 +3,9 @@
 import io
 from dataclasses import dataclass
 
-from minitorch_cnn.autograd.checking.diagnosis import VERDICTS
-from minitorch_cnn.autograd.checking.line import Sweep
-from minitorch_cnn.table import table
+from minitorch_cnn.checking.diagnosis import VERDICTS
+from minitorch_cnn.checking.line import Sweep
+from minitorch_cnn.inspection.tables import table
 
 
 class GradcheckError(RuntimeError):

@@ -282,7 +282,7 @@ class Methods:
 
     def _converted(self, device, dtype):
         """This tensor on a device, in a type."""
-        return mt.ops.convert(self, device, dtype)
+        return mt.ops.operands.convert(self, device, dtype)
 
     def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
         """Zeros, unless said otherwise of this tensor's type and on its device."""

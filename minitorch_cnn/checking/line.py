@@ -1,6 +1,5 @@
 """A function along a line through the point where its gradient is checked."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,18 +109,3 @@ class Sweep:
     def best(self):
         """The step with the least error."""
         return int(np.argmin(np.where(np.isnan(self.error), np.inf, self.error)))
-
-
-@contextmanager
-def unchanged(func):
-    """Put a module's buffers back at the end of a ``with`` block: which tensors they are, and their values."""
-    owners = [(part._buffers, dict(part._buffers)) for part in func.modules()] if hasattr(func, "modules") else []
-    before = [(x.array, x.array.copy()) for _, buffers in owners for x in buffers.values() if x is not None]
-    try:
-        yield
-    finally:
-        for present, buffers in owners:
-            present.clear()
-            present.update(buffers)
-        for array, values in before:
-            array[...] = values

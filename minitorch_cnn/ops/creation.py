@@ -5,12 +5,16 @@ import operator
 
 import numpy as np
 
-from minitorch_cnn import dtypes
-from minitorch_cnn.backend import as_device, asarray, device_of, filled, get_array_module
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module
+from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.ops.operands import convert
 from minitorch_cnn.ops.shape import as_size
-from minitorch_cnn.random import default_generator
-from minitorch_cnn.tensor import Tensor
+
+__all__ = [
+    "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like", "linspace", "normal", "ones",
+    "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
+]  # fmt: skip
 
 # --- from data -------------------------------------------------------------------------------------------
 

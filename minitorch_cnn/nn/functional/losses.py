@@ -5,12 +5,13 @@ import warnings
 
 import numpy as np
 
-from minitorch_cnn import ops
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import to_numpy
-from minitorch_cnn.dtypes import int64
-from minitorch_cnn.ops.cross_entropy import CrossEntropy
-from minitorch_cnn.recording import checks_are_deferred
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.backend.dtypes import int64
+from minitorch_cnn.gpu.recording import checks_are_deferred
+from minitorch_cnn.ops.classification import CrossEntropy, log_softmax
+from minitorch_cnn.ops.elementwise import where
+from minitorch_cnn.ops.reduce import pick
 
 
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -61,7 +62,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     if is_plain and weight is None and not label_smoothing:
         _check_labels(input, target, ignore_index)
         return CrossEntropy(ignore_index, reduction)(input, target.to(int64))
-    log_p = ops.log_softmax(input, _class_dim(input))
+    log_p = log_softmax(input, _class_dim(input))
     if target.is_floating_point() and target.shape == input.shape:
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for targets that are probabilities")
@@ -118,20 +119,20 @@ def _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing)
     _check_labels(log_p, target, ignore_index)
     target = target.unsqueeze(dim)  # (N, 1, …)
     mask = target != ignore_index
-    index = ops.where(mask, target, 0)
+    index = where(mask, target, 0)
     if weight is not None:
         weight = _along(dim, weight.to(log_p.dtype), log_p).expand(log_p.shape)  # (N, C, …)
         log_p = log_p * weight
-    loss = -ops.pick(log_p, dim, index)  # (N, 1, …)
+    loss = -pick(log_p, dim, index)  # (N, 1, …)
     if label_smoothing:
         evenly = log_p.sum(dim, keepdim=True) / log_p.shape[dim]  # (N, 1, …)
         loss = (1 - label_smoothing) * loss - label_smoothing * evenly
     if _is_unchecked(target):
-        loss = ops.where((index >= 0) & (index < log_p.shape[dim]), loss, math.nan)
-    loss = ops.where(mask, loss, 0.0).squeeze(dim)  # (N, …)
+        loss = where((index >= 0) & (index < log_p.shape[dim]), loss, math.nan)
+    loss = where(mask, loss, 0.0).squeeze(dim)  # (N, …)
     if reduction != "mean":
         return _reduce(loss, reduction)
-    parts = mask.to(log_p.dtype) if weight is None else ops.where(mask, ops.pick(weight, dim, index), 0.0)
+    parts = mask.to(log_p.dtype) if weight is None else where(mask, pick(weight, dim, index), 0.0)
     return loss.sum() / parts.sum()  # of no label that counts: 0 / 0 is NaN, as in PyTorch
 
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from minitorch_cnn.autograd.checking.compare import Problem, by_direction, by_element
-from minitorch_cnn.autograd.checking.diagnosis import Tolerance
-from minitorch_cnn.autograd.checking.line import Outputs, unchanged
-from minitorch_cnn.autograd.checking.report import GradcheckError, GradcheckReport
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.autograd.walk import grad
 from minitorch_cnn.backend import asarray, to_numpy
-from minitorch_cnn.tensor import Tensor
+from minitorch_cnn.checking.compare import Problem, by_direction, by_element
+from minitorch_cnn.checking.diagnosis import Tolerance
+from minitorch_cnn.checking.line import Outputs
+from minitorch_cnn.checking.report import GradcheckError, GradcheckReport
+from minitorch_cnn.nn.state import unchanged
 
 LARGE = 100  # in fast mode, tensors of more elements are checked along random directions
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minitorch_cnn.autograd.checking.diagnosis import Tolerance, diagnose, resemblance
-from minitorch_cnn.autograd.checking.line import Line, Outputs
-from minitorch_cnn.autograd.checking.report import Row
 from minitorch_cnn.backend import asarray
+from minitorch_cnn.checking.diagnosis import Tolerance, diagnose, resemblance
+from minitorch_cnn.checking.line import Line, Outputs
+from minitorch_cnn.checking.report import Row
 
 DIRECTIONS = 3
 MANY_KINKS = 5  # in one direction: then it is left at that

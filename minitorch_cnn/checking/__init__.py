@@ -4,8 +4,8 @@
 formula from rounding and from kinks, and `report` says it all in words, a table and a picture.
 """
 
-from minitorch_cnn.autograd.checking.check import gradcheck, gradcheck_report, gradgradcheck, gradgradcheck_report
-from minitorch_cnn.autograd.checking.report import GradcheckError, GradcheckReport
+from minitorch_cnn.checking.check import gradcheck, gradcheck_report, gradgradcheck, gradgradcheck_report
+from minitorch_cnn.checking.report import GradcheckError, GradcheckReport
 
 __all__ = [
     "GradcheckError",

@@ -4,6 +4,8 @@ Each bumps the version that all tensors of the same memory share, so that `backw
 which it remembered and which are gone. A change that must be recorded gives the tensor a new place in the graph.
 """
 
+from itertools import pairwise
+
 import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method runs: see operators.py
 
 
@@ -13,8 +15,8 @@ class InPlace:
     __slots__ = ()
 
     def __setitem__(self, index, value):
-        value = mt.ops.operand_like(value, self)
-        assignment = mt.ops.SetItem(index)
+        value = mt.ops.operands.operand_like(value, self)
+        assignment = mt.ops.indexing.SetItem(index)
         if not self._is_recorded(value):
             assignment.forward(self.array, value.array)
             self.bump_version()
@@ -55,7 +57,7 @@ class InPlace:
 
     def copy_(self, source):
         """Take over the elements of `source`, broadcast and converted."""
-        return self.fill_(mt.ops.convert(mt.as_tensor(source), self.device, self.dtype))
+        return self.fill_(mt.ops.operands.convert(mt.as_tensor(source), self.device, self.dtype))
 
     def zero_(self):
         """Set every element to 0."""
@@ -86,7 +88,6 @@ class InPlace:
         """
         if not mt.is_grad_enabled():
             return False
-        self.catch_up()
         if self.is_leaf and self.requires_grad:
             raise RuntimeError(
                 "a leaf Tensor that requires grad is being used in an in-place operation; "
@@ -129,13 +130,18 @@ class InPlace:
 
     def _follow(self, new):
         """Take the place of `new` in the graph; if this is a view, its base follows."""
-        self.grad_fn, self._requires_grad = new.grad_fn, new.requires_grad
+        self._grad_fn, self._requires_grad = new.grad_fn, new.requires_grad
         self.bump_version()
         if self._view_of is not None:
             base, index, _ = self._view_of
             base[index] = self
-            self.grad_fn = base[index].grad_fn
-            self._view_of = base, index, base.grad_fn
+
+    # --- views ----------------------------------------------------------------------------------------------
+
+    def become_view(self, base, index):
+        """Note whose memory this tensor shows, and which part of it: an index, or None where none describes it."""
+        self._version_counter = base._version_counter
+        self._view_of = base, index, base.grad_fn
 
     def catch_up(self):
         """Find the place of a view in the graph again, if its base was given a new one since the view was taken.
@@ -145,22 +151,21 @@ class InPlace:
         RuntimeError
             If it is a view that no index describes.
         """
+        if not self._version:
+            return
         views = [self]
         while views[-1]._view_of is not None:
             views.append(views[-1]._view_of[0])
-        for view in views[-2::-1]:
-            view._take_again()
-
-    def _take_again(self):
-        """Find the place of a view in the graph again by that of its base."""
-        base, index, grad_fn = self._view_of
-        if base.grad_fn is grad_fn:
-            return
-        if index is None:
-            raise RuntimeError(
-                "this tensor is a view of one that was changed in place since, in a way that needs a gradient; "
-                "take the view again, after the change"
-            )
-        view = base[index]
-        self.grad_fn, self._requires_grad = view.grad_fn, view.requires_grad
-        self._view_of = base, index, base.grad_fn
+        for base, view in pairwise(reversed(views)):
+            _, index, grad_fn = view._view_of
+            if base._grad_fn is grad_fn:
+                continue
+            if index is None:
+                raise RuntimeError(
+                    "this tensor is a view of one that was changed in place since, in a way that needs a gradient; "
+                    "take the view again, after the change"
+                )
+            view._view_of = base, index, base._grad_fn
+            with mt.enable_grad():
+                again = base[index]
+            view._grad_fn, view._requires_grad = again._grad_fn, again._requires_grad

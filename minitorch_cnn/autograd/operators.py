@@ -69,10 +69,10 @@ class Operators:
     # --- comparison and logic ----------------------------------------------------------------------------
 
     def __eq__(self, other):
-        return mt.eq(self, other) if mt.ops.is_operand(other) else NotImplemented
+        return mt.eq(self, other) if mt.ops.operands.is_operand(other) else NotImplemented
 
     def __ne__(self, other):
-        return mt.ne(self, other) if mt.ops.is_operand(other) else NotImplemented
+        return mt.ne(self, other) if mt.ops.operands.is_operand(other) else NotImplemented
 
     __hash__ = None  # Tensor restores it: a tensor is its own key
 
@@ -109,4 +109,4 @@ class Operators:
     # --- indexing ----------------------------------------------------------------------------------------
 
     def __getitem__(self, index):
-        return mt.ops.getitem(self, index)
+        return mt.ops.indexing.getitem(self, index)

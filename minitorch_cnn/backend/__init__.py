@@ -1,0 +1,27 @@
+"""The ground: arrays of NumPy or CuPy, their types and devices, random numbers, and what runs on several threads."""
+
+from minitorch_cnn.backend.arrays import (
+    add_to_rows,
+    arg_extreme,
+    asarray,
+    device_of,
+    filled,
+    get_array_module,
+    in_memory_order,
+    keep_freed_memory,
+    scatter_add,
+    share_memory,
+    synchronize,
+    to_numpy,
+    where,
+)
+from minitorch_cnn.backend.devices import (
+    CPU,
+    CUDA,
+    Device,
+    as_device,
+    auto_device,
+    device_name,
+    is_available,
+    unavailable_reason,
+)

@@ -1,0 +1,1 @@
+"""What only a GPU needs: kernels, their launches, and work that is recorded once and replayed."""

@@ -1,0 +1,204 @@
+"""What makes probabilities of numbers, and measures them: softmax, log Σ exp, and the cross-entropy of labels."""
+
+from minitorch_cnn.autograd import Function, wants_grad
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.gpu import kernels
+from minitorch_cnn.gpu.launch import on_gpu
+from minitorch_cnn.ops.elementwise import exp
+from minitorch_cnn.ops.operands import convert, floating
+from minitorch_cnn.ops.reduce import kept_shape, sum
+from minitorch_cnn.ops.shape import normalize_dim, normalize_dims, reshape
+
+__all__ = ["log_softmax", "logsumexp", "softmax"]
+
+
+class Softmax(Function):
+    """y = exp x / Σ exp x;  dx = y (dy - Σ dy y)."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def forward(self, x):
+        y = _exp_below_one(x, self.dim)
+        return y / y.sum(axis=self.dim, keepdims=True)
+
+    def backward(self, dy, y, _x):
+        return (y * (dy - sum(dy * y, self.dim, keepdim=True)),)
+
+
+class LogSoftmax(Function):
+    """y = x - log Σ exp x;  dx = dy - exp(y) Σ dy."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        shifted = x - x.max(axis=self.dim, keepdims=True)
+        return shifted - xp.log(xp.exp(shifted).sum(axis=self.dim, keepdims=True))
+
+    def backward(self, dy, y, _x):
+        return (dy - exp(y) * sum(dy, self.dim, keepdim=True),)
+
+
+class LogSumExp(Function):
+    """y = log Σ exp x over some dimensions;  dx = dy exp x / Σ exp x."""
+
+    def __init__(self, dims, keepdim):
+        self.dims, self.keepdim = dims, keepdim
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        largest = x.max(axis=self.dims, keepdims=True) if x.size else xp.zeros((), x.dtype)
+        self.largest = xp.where(xp.isinf(largest), 0, largest)
+        y = xp.log(xp.exp(x - self.largest).sum(axis=self.dims, keepdims=True)) + self.largest
+        return y if self.keepdim else y.squeeze(self.dims)
+
+    def backward(self, dy, _y, x):
+        powers = exp(x - Tensor(self.largest))  # exact also where y has lost digits
+        return (reshape(dy, kept_shape(x.shape, self.dims)) * (powers / sum(powers, self.dims, keepdim=True)),)
+
+
+def _exp_below_one(x, dim):
+    """exp(x), scaled so that the largest is 1 and nothing overflows."""
+    return get_array_module(x).exp(x - x.max(axis=dim, keepdims=True))
+
+
+def softmax(input, dim, dtype=None):
+    """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
+    return _along(Softmax, convert(input, input.device, dtype or input.dtype), dim)
+
+
+def log_softmax(input, dim, dtype=None):
+    """The logarithm of `softmax`, exact where a probability is too small for its own type."""
+    return _along(LogSoftmax, convert(input, input.device, dtype or input.dtype), dim)
+
+
+def _along(function, input, dim):
+    if not input.is_floating_point():
+        raise NotImplementedError(f"softmax is for floating-point numbers, got {input.dtype}; pass dtype=float32")
+    dim = normalize_dim(dim, input.ndim)
+    if input.ndim == 0:
+        return reshape(_along(function, reshape(input, (1,)), 0), ())
+    return input.clone() if input.numel() == 0 else function(dim)(input)
+
+
+def logsumexp(input, dim, keepdim=False):
+    """``log(sum(exp(x)))`` over one or some dimensions, without overflow."""
+    return LogSumExp(normalize_dims(dim, input.ndim), keepdim)(floating(input))
+
+
+# --- cross-entropy ---------------------------------------------------------------------------------------
+
+
+class CrossEntropy(Function):
+    """y = log Σ exp x - x[label] of each row, their sum or their mean;  dx = dy (softmax x - 1 at the label).
+
+    Parameters
+    ----------
+    ignore_index : int
+        The loss of a row with this label is 0, and it does not count for the mean.
+    reduction : {"mean", "sum", "none"}
+    """
+
+    def __init__(self, ignore_index, reduction):
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    def forward(self, x, labels):
+        losses, self.totals = losses_of(x, labels, self.ignore_index)
+        return {"none": losses, "sum": self.totals[0], "mean": self.totals[2]}[self.reduction]
+
+    def backward(self, dy, _y, x, labels):
+        return CrossEntropyGradient(self.ignore_index, self.reduction, self.totals)(dy, x, labels), None
+
+
+class CrossEntropyGradient(Function):
+    """y = dy (softmax x - 1 at the label);  ddy = Σ y / dy dz,  dx = the gradient of softmax for dz dy."""
+
+    def __init__(self, ignore_index, reduction, totals):
+        self.ignore_index, self.reduction, self.totals = ignore_index, reduction, totals
+
+    def forward(self, dy, x, labels):
+        is_mean = self.reduction == "mean"
+        return gradient_of(x, labels, self.ignore_index, dy, self.totals, is_mean)
+
+    def backward(self, dz, _y, dy, x, labels):
+        ddy = dx = None
+        if wants_grad(dy):
+            one = Tensor(get_array_module(dy.array).ones_like(dy.array))
+            each = dz * CrossEntropyGradient(self.ignore_index, "sum", self.totals)(one, x, labels)  # (N, C)
+            ddy = sum(each, 1) if dy.ndim else sum(each)
+            if self.reduction == "mean":
+                ddy = ddy / Tensor(self.totals[1])  # of no label that counts: 0 / 0 is NaN, as in PyTorch
+        if wants_grad(x):
+            p = softmax(x, 1)
+            weighted = dz * self._shares(labels.array, dy) * p  # (N, C)
+            dx = weighted - p * sum(weighted, 1, keepdim=True)
+        return ddy, dx, None
+
+    def _shares(self, labels, dy):
+        """The gradient that each row receives, (N, 1)."""
+        share = (labels != self.ignore_index).astype(dy.dtype)
+        if self.reduction == "mean":
+            share /= get_array_module(share).maximum(self.totals[1], 1)  # 1: if none counts, each share is 0
+        return Tensor(share[:, None]) * reshape(dy, (-1, 1))
+
+
+# --- on arrays -------------------------------------------------------------------------------------------
+
+
+@on_gpu(kernels.cross_entropy)
+def losses_of(x, labels, ignore_index):
+    """The loss ``log Σ exp x - x[label]`` of each row, 0 for a label to ignore; their sum, number and mean.
+
+    A label that is no class has the loss NaN, where it is not an IndexError.
+
+    Parameters
+    ----------
+    x : array
+        (N, C).
+    labels : array
+        (N,), of int64.
+    ignore_index : int
+
+    Returns
+    -------
+    losses : array
+        (N,).
+    totals : three numbers, as arrays
+        The sum of the losses, how many rows count, and the mean.
+    """
+    xp = get_array_module(x)
+    shifted = x - x.max(axis=1, keepdims=True)  # (N, C)
+    counts = labels != ignore_index
+    index = xp.where(counts, labels, 0)[:, None]  # (N, 1)
+    losses = xp.log(xp.exp(shifted).sum(axis=1)) - xp.take_along_axis(shifted, index, 1)[:, 0]
+    losses = xp.where(counts, losses, x.dtype.type(0))
+    total, count = losses.sum(), counts.sum(dtype=x.dtype)
+    return losses, (total, count, total / count)
+
+
+@on_gpu(kernels.cross_entropy_gradient, typed=(0, 3))
+def gradient_of(x, labels, ignore_index, dy, totals, is_mean):
+    """``dy (softmax x - 1 at the label)``, for `dy` one number or one for each row; 0 for a label to ignore.
+
+    Parameters
+    ----------
+    x, labels, ignore_index
+        As in `losses_of`.
+    dy : array
+        () or (N,).
+    totals
+        What `losses_of` returned.
+    is_mean : bool
+        Whether `dy` is the gradient with respect to the mean: each row has its part of it.
+    """
+    xp = get_array_module(x)
+    dx = xp.exp(x - x.max(axis=1, keepdims=True))  # (N, C)
+    dx /= dx.sum(axis=1, keepdims=True)
+    counts = labels != ignore_index
+    classes = xp.arange(x.shape[1])
+    dx -= classes == labels[:, None]
+    scale = dy / totals[1] if is_mean else dy
+    return xp.where(counts[:, None], dx * scale.reshape(-1, 1), x.dtype.type(0))
