@@ -23,7 +23,7 @@ import minitorch_cnn as mt
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.training.shards import map_shards, shard_count
 
-WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "ConvolveWindows", "ConvolveTransposed"  # operations that call matmul
+WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "FilterGradient", "ConvolveTransposed"  # operations that call matmul
 WITH_EXP = "Sigmoid", "CrossEntropy", "CrossEntropyGradient"  # and exp
 STEP, FLOOR, PRODUCTS, EXP = "step", "floor", "products alone", "exp alone"
 UNROLLED = "products alone, by whole column matrices"

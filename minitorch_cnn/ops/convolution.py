@@ -44,7 +44,7 @@ class Convolve(Function):
 
     def backward(self, dy, _y, x, w, *_b):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(dy, w) if wants_grad(x) else None
-        dw = ConvolveWindows(*self.geometry, w.shape[2:])(x, dy) if wants_grad(w) else None
+        dw = FilterGradient(*self.geometry, w.shape[2:])(x, dy) if wants_grad(w) else None
         return dx, dw, *(dy.sum((0, 2, 3)) if wants_grad(b) else None for b in _b)
 
 
@@ -63,10 +63,10 @@ class ConvolveTransposed(Function):
 
     def backward(self, dy, _y, x, w):
         dx = Convolve(*self.geometry)(dy, w) if wants_grad(x) else None
-        return dx, ConvolveWindows(*self.geometry, w.shape[2:])(dy, x) if wants_grad(w) else None
+        return dx, FilterGradient(*self.geometry, w.shape[2:])(dy, x) if wants_grad(w) else None
 
 
-class ConvolveWindows(Function):
+class FilterGradient(Function):
     """y = g times the windows of x, summed;  dx = g through dy, backwards,  dg = x ∗ dy."""
 
     def __init__(self, stride, dilation, before, after, groups, kernel_size):
