@@ -15,7 +15,7 @@ class WrongSign(Function):
     def forward(self, a, b):
         return a - b
 
-    def backward(self, dy, _y, _a, _b):
+    def backward(self, dy, y, a, b):
         return dy, dy
 
 
@@ -25,7 +25,7 @@ class SwappedFactors(Function):
     def forward(self, a, b):
         return a * b
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         return dy * a, dy * b
 
 
@@ -35,7 +35,7 @@ class ForgottenSquare(Function):
     def forward(self, a, b):
         return a / b
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         return dy / b, -dy * a / b
 
 
@@ -45,7 +45,7 @@ class ForgottenDy(Function):
     def forward(self, x):
         return np.exp(x)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (y,)
 
 
@@ -55,7 +55,7 @@ class SigmoidOfTheInput(Function):
     def forward(self, x):
         return 1 / (1 + np.exp(-x))
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * x * (1 - x),)
 
 
@@ -65,7 +65,7 @@ class TanhWithoutSquare(Function):
     def forward(self, x):
         return np.tanh(x)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy * (1 - y),)
 
 
@@ -75,7 +75,7 @@ class PowWithoutExponent(Function):
     def forward(self, x):
         return x**3
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * x**2,)
 
 
@@ -85,7 +85,7 @@ class ReluOfDy(Function):
     def forward(self, x):
         return np.maximum(x, 0)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (mt.relu(dy),)
 
 
@@ -95,7 +95,7 @@ class ClampThatPasses(Function):
     def forward(self, x):
         return np.clip(x, -0.5, 0.5)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (dy,)
 
 
@@ -105,7 +105,7 @@ class MeanWithoutN(Function):
     def forward(self, x):
         return x.mean()
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy.expand(x.shape),)
 
 
@@ -116,7 +116,7 @@ class SoftmaxWithoutSum(Function):
         e = np.exp(x - x.max(-1, keepdims=True))
         return e / e.sum(-1, keepdims=True)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy * y * (1 - y),)
 
 
@@ -126,7 +126,7 @@ class MaxSpreadOverAll(Function):
     def forward(self, x):
         return x.max()
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy.expand(x.shape),)
 
 
@@ -136,7 +136,7 @@ class MatmulWithoutTranspose(Function):
     def forward(self, a, b):
         return a @ b
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         return dy @ b, a @ dy
 
 
@@ -146,7 +146,7 @@ class TransposedReshape(Function):
     def forward(self, x):
         return x.T
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy.reshape(x.shape),)
 
 
@@ -156,7 +156,7 @@ class IndexWithoutAccumulation(Function):
     def forward(self, x):
         return x[[0, 0, 1]]
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         dx = mt.zeros(*x.shape, dtype=x.dtype)
         dx[[0, 0, 1]] = dy
         return (dx,)
@@ -168,7 +168,7 @@ class VarianceOfAFixedMean(Function):
     def forward(self, x):
         return ((x - x.mean()) ** 3).sum()
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * 3 * (x - x.mean()) ** 2,)
 
 
@@ -190,7 +190,7 @@ class Conv(Function):
 class ConvSwappedKernel(Conv):
     """kh and kw are swapped in dw."""
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         dx, dw = self.right(dy, x, w)
         return dx, dw.transpose(2, 3)
 
@@ -198,7 +198,7 @@ class ConvSwappedKernel(Conv):
 class ConvFlippedKernel(Conv):
     """dx correlates with the kernel where it must convolve."""
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         flipped = mt.tensor(w.array[:, :, ::-1, ::-1].copy())
         return self.right(dy, x, flipped)[0], self.right(dy, x, w)[1]
 
@@ -208,7 +208,7 @@ class ConvWithoutStride(Conv):
 
     options = MappingProxyType({"stride": 2})
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         near = mt.zeros(x.shape[0], w.shape[0], x.shape[2] - w.shape[2] + 1, x.shape[3] - w.shape[3] + 1, dtype=x.dtype)
         near[:, :, : dy.shape[2], : dy.shape[3]] = dy
         return self.right(near, x, w, stride=1)
@@ -219,7 +219,7 @@ class ConvUncroppedPadding(Conv):
 
     options = MappingProxyType({"padding": 1})
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         padded = F.pad(x, (1, 1, 1, 1))
         dx, dw = self.right(dy, padded, w, padding=0)
         return dx[:, :, : x.shape[2], : x.shape[3]], dw
@@ -228,7 +228,7 @@ class ConvUncroppedPadding(Conv):
 class ConvOfOneImage(Conv):
     """dw is that of the first image, not the sum over the batch."""
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         return self.right(dy, x, w)[0], self.right(dy[:1], x[:1], w)[1]
 
 
@@ -238,7 +238,7 @@ class MaxPoolLastWins(Function):
     def forward(self, x):
         return x.reshape(-1, 2).max(1)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (mt.stack([dy * 0, dy], 1).reshape(x.shape),)
 
 
@@ -248,7 +248,7 @@ class ReluInverted(Function):
     def forward(self, x):
         return np.maximum(x, 0)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * (x < 0),)
 
 
@@ -258,7 +258,7 @@ class AbsWithoutSign(Function):
     def forward(self, x):
         return np.abs(x)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (dy,)
 
 
@@ -278,7 +278,7 @@ class LogSoftmaxWithoutMean(Function):
     def forward(self, x):
         return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy - y.exp(),)
 
 
@@ -288,7 +288,7 @@ class CrossEntropyWithoutN(Function):
     def forward(self, x):
         return -(x - np.log(np.exp(x).sum(-1, keepdims=True)))[:, 0].mean()
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         right = mt.zeros(*x.shape, dtype=x.dtype)
         right[:, 0] = 1.0
         return (dy * (x.softmax(-1) - right),)
@@ -300,7 +300,7 @@ class BiasOfOneRow(Function):
     def forward(self, x, b):
         return x + b
 
-    def backward(self, dy, _y, _x, _b):
+    def backward(self, dy, y, x, b):
         return dy, dy[0]
 
 
@@ -310,7 +310,7 @@ class BiasAveraged(Function):
     def forward(self, x, b):
         return x + b
 
-    def backward(self, dy, _y, _x, _b):
+    def backward(self, dy, y, x, b):
         return dy, dy.mean(0)
 
 
@@ -320,7 +320,7 @@ class SharedOverwritten(Function):
     def forward(self, x, w):
         return x * w * w
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         return dy * w * w, dy * x * w
 
 
@@ -330,7 +330,7 @@ class BatchNormOfAFixedVariance(Function):
     def forward(self, x):
         return (x - x.mean(0)) / x.std(0)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return ((dy - dy.mean(0)) / x.std(0, correction=0),)
 
 
@@ -340,7 +340,7 @@ class VarianceOverN(Function):
     def forward(self, x):
         return x.var(ddof=1)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * 2 * (x - x.mean()) / x.numel(),)
 
 
@@ -350,7 +350,7 @@ class DropoutWithoutMask(Function):
     def forward(self, x):
         return 2 * x * (np.arange(x.size).reshape(x.shape) % 2)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (2 * dy,)
 
 
@@ -360,7 +360,7 @@ class WhereSwapped(Function):
     def forward(self, a, b):
         return np.where(a > b, a, b)
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         return dy * (a <= b), dy * (a > b)
 
 
@@ -370,7 +370,7 @@ class CatSwapped(Function):
     def forward(self, a, b):
         return np.concatenate([a, b])
 
-    def backward(self, dy, _y, a, _b):
+    def backward(self, dy, y, a, b):
         return dy[a.shape[0] :], dy[: a.shape[0]]
 
 
@@ -380,7 +380,7 @@ class LogSumExpUniform(Function):
     def forward(self, x):
         return np.log(np.exp(x).sum())
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return ((dy / x.numel()).expand(x.shape),)
 
 
@@ -390,7 +390,7 @@ class AvgPoolWithoutArea(Function):
     def forward(self, x):
         return F.avg_pool2d(mt.Tensor(x), 2).array
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         n, c, h, w = x.shape
         return (dy.reshape(n, c, h // 2, 1, w // 2, 1).expand(n, c, h // 2, 2, w // 2, 2).reshape(x.shape),)
 
@@ -401,7 +401,7 @@ class WindowOffByOne(Function):
     def forward(self, x):
         return x[:-1] + x[1:]
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         zero = dy[:1] * 0
         return (mt.cat([zero, dy]) + mt.cat([zero, zero, dy[:-1]]),)
 
@@ -411,7 +411,7 @@ class ConvWithoutDilation(Conv):
 
     options = MappingProxyType({"dilation": 2})
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         near = x[:, :, : dy.shape[2] + w.shape[2] - 1, : dy.shape[3] + w.shape[3] - 1]
         return self.right(dy, x, w)[0], self.right(dy, near, w, dilation=1)[1]
 
@@ -421,7 +421,7 @@ class ConvGroupsMixed(Conv):
 
     options = MappingProxyType({"groups": 2})
 
-    def backward(self, dy, _y, x, w):
+    def backward(self, dy, y, x, w):
         dx, dw = self.right(dy, x, w)
         return dx, mt.cat([dw[1:], dw[:1]])
 

@@ -110,7 +110,7 @@ def test_unneeded_gradients_are_not_computed():
         def forward(self, a, b):
             return a * b
 
-        def backward(self, dy, _y, a, b):
+        def backward(self, dy, y, a, b):
             assert not a.requires_grad
             return None, dy * a
 
@@ -177,7 +177,7 @@ def test_a_backward_that_returns_too_little():
         def forward(self, a, b):
             return a * b
 
-        def backward(self, dy, _y, a, b):
+        def backward(self, dy, y, a, b):
             return dy * b
 
     with pytest.raises(RuntimeError, match=r"Wrong.backward must return a tuple of 2"):
@@ -189,7 +189,7 @@ def test_a_backward_that_returns_another_shape():
         def forward(self, x):
             return x * 2
 
-        def backward(self, dy, _y, x):
+        def backward(self, dy, y, x):
             return (dy.sum(),)
 
     with pytest.raises(RuntimeError, match=r"Wrong.backward.*\(\).*\(2,\)"):
@@ -257,6 +257,45 @@ def test_inputs_that_backward_does_not_read_are_not_kept(without_collector):
     assert watched() is None  # Add needs neither of its inputs
     y.sum().backward()
     assert a.grad.tolist() == [1.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("function", "freed"),
+    [
+        (lambda a, b: a * b, {"a"}),  # only a wants a gradient, and that is dy b
+        (lambda a, b: b * a, {"a"}),
+        (lambda a, b: a / b, {"a"}),
+        (lambda a, b: b - a, {"a", "b"}),
+        (lambda a, b: a @ b, {"a"}),
+        (lambda a, b: b @ a, {"a"}),
+        (lambda a, b: mt.nn.functional.linear(a, b), {"a"}),
+        (lambda a, b: mt.nn.functional.linear(b, a), {"a"}),
+        (lambda a, b: mt.nn.functional.conv2d(a[None], b[None, None, :2, :2].clone()), {"a", "b"}),  # only the clone
+        (lambda a, b: mt.nn.functional.conv2d(b[None], a[None, None, :2, :2].clone()), {"a"}),
+        (lambda a, b: mt.where(b > 0, a, b), {"a", "b"}),
+        (lambda a, b: mt.remainder(a, b), {"a", "b"}),
+        (lambda a, b: a**2.0, {"b"}),
+        (lambda a, b: a.exp() + b, {"a", "b"}),
+    ],
+)
+def test_a_factor_is_kept_only_for_a_gradient_that_is_wanted(without_collector, function, freed):
+    leaf_a, b = mt.rand(3, 3, requires_grad=True), mt.rand(3, 3)
+    a = leaf_a * 1
+    watched = {"a": weakref.ref(a.array), "b": weakref.ref(b.array)}
+    y = function(a, b)
+    del a, b
+    assert {name for name, array in watched.items() if array() is None} == freed
+    y.sum().backward()
+    assert leaf_a.grad is not None
+
+
+def test_what_is_wanted_is_settled_when_an_operation_is_called():
+    """Later, the values that a gradient would read may not have been kept for it."""
+    x, w = mt.ones(2), mt.full((2,), 3.0, requires_grad=True)
+    y, z = x * w, mt.nn.functional.linear(x, w)
+    x.requires_grad_()
+    (y.sum() + z).backward()
+    assert x.grad is None and w.grad.tolist() == [2.0, 2.0]
 
 
 # --- modes ---------------------------------------------------------------------------------------------------
@@ -612,7 +651,7 @@ def test_the_example_of_the_contract():
         def forward(self, a, b):
             return a * b
 
-        def backward(self, dy, _y, a, b):
+        def backward(self, dy, y, a, b):
             return dy * b, dy * a
 
     a, b = leaf(2.0, 3.0), leaf(4.0)
@@ -622,6 +661,65 @@ def test_the_example_of_the_contract():
     assert a.grad.tolist() == [4.0, 4.0] and b.grad.item() == 5.0
     mt.gradcheck(Mul(), [a, b])
     mt.gradgradcheck(Mul(), [a, b])
+
+
+def test_a_rule_that_states_nothing_may_read_everything():
+    class Product(mt.autograd.Function):
+        def forward(self, *xs):
+            return xs[0] * xs[1]
+
+        def backward(self, dy, *operands):
+            y, a, b = operands
+            return dy * y / a, dy * y / b
+
+    a, b = leaf(2.0, 3.0), leaf(4.0)
+    mt.gradcheck(Product(), [a, b])
+    mt.gradcheck(Product(), [a, mt.tensor(4.0, dtype=mt.float64)])
+
+
+def test_a_new_rule_does_not_inherit_what_the_old_one_reads():
+    class Square(mt.autograd.Function):
+        reads = {"dx": "y"}
+
+        def forward(self, x):
+            return x**2
+
+        def backward(self, dy, y, x):
+            return (dy * 2 * y.sqrt(),)
+
+    class Other(Square):
+        def backward(self, dy, y, x):
+            return (dy * 2 * x,)
+
+    mt.gradcheck(Other(), [leaf(2.0)])
+
+
+def test_a_statement_about_what_is_no_operand_is_refused():
+    for stated in ({"da": "y"}, {"dx": "x, y"}, {"dy": "x"}, {"x": "y"}):
+        with pytest.raises(TypeError, match=r"Odd.reads speaks of .*, the gradients are dx, and the operands y, x"):
+
+            class Odd(mt.autograd.Function):
+                reads = stated
+
+                def backward(self, dy, y, x):
+                    return (dy,)
+
+
+def test_values_that_are_read_and_not_stated_are_missed():
+    class Forgetful(mt.autograd.Function):
+        reads = {}
+
+        def forward(self, x):
+            return x**2
+
+        def backward(self, dy, y, x):
+            return (dy * x if self.by_product else dy * x.exp(),)
+
+    for by_product, error in ((True, TypeError), (False, AttributeError)):
+        square = Forgetful()
+        square.by_product = by_product
+        with pytest.raises(error, match=r"operand of shape \(\) without values, since `reads` does not state"):
+            square(leaf(3.0).sum()).backward()
 
 
 def test_tensors_of_two_devices_do_not_meet(gpu):
@@ -693,7 +791,7 @@ class Cube(mt.autograd.Function):
     def forward(self, x):
         return x**3
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * 3 * x**2,)
 
 
@@ -776,7 +874,7 @@ class Straight(mt.autograd.Function):
     def forward(self, x):
         return x
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (-dy,)
 
 

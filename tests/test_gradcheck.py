@@ -94,7 +94,7 @@ def test_the_convolution_behind_the_slips_is_right():
     class Right(Conv):
         """No slip."""
 
-        def backward(self, dy, _y, x, w):
+        def backward(self, dy, y, x, w):
             return self.right(dy, x, w)
 
     assert mt.gradcheck(Right(), [double(2, 1, 4, 4), double(1, 1, 2, 2)])
@@ -106,7 +106,7 @@ class WrongSecond(Function):
     def forward(self, x):
         return x**3
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * (3 * x.detach() ** 2),)
 
 
@@ -209,7 +209,7 @@ def test_fast_mode_sees_one_wrong_element_among_many():
         def forward(self, x):
             return x**2
 
-        def backward(self, dy, _y, x):
+        def backward(self, dy, y, x):
             right = np.full(x.shape, 2.0)
             right[41, 17] = 3.0
             return (dy * mt.tensor(right) * x,)
@@ -257,7 +257,7 @@ def test_simple_slips_are_recognised(scale, words):
         def forward(self, x):
             return x**2
 
-        def backward(self, dy, _y, x):
+        def backward(self, dy, y, x):
             return (scale(2 * x * dy),)
 
     with pytest.raises(GradcheckError, match=words):
@@ -329,7 +329,7 @@ def test_a_value_outside_of_a_kink_is_no_excuse():
         def forward(self, x):
             return np.maximum(x, 0)
 
-        def backward(self, dy, _y, _x):
+        def backward(self, dy, y, x):
             return (2 * dy,)
 
     found, _, explanation = verdict(lambda x: Outside()(x).sum(), point(0.0))
@@ -390,7 +390,7 @@ def test_curvature_under_rounding_is_no_kink():
         def forward(self, x):
             return 500 * x**2 + 1e7
 
-        def backward(self, dy, _y, x):
+        def backward(self, dy, y, x):
             return ((1000 * x + 0.004) * dy,)
 
     for allow_kinks in (False, True):
@@ -419,7 +419,7 @@ def test_what_never_settles_is_unclear():
         def forward(self, x):
             return np.sqrt(np.abs(x)) * np.sign(x)
 
-        def backward(self, dy, _y, _x):
+        def backward(self, dy, y, x):
             return (-dy,)
 
     found, _, explanation = verdict(Cusp(), point(0.0))
@@ -515,7 +515,7 @@ def test_random_gradients_are_refused_beyond_a_tolerance():
         def forward(self, x):
             return x.copy()
 
-        def backward(self, dy, _y, _x):
+        def backward(self, dy, y, x):
             return (dy + 1e-9 * mt.rand_like(dy),)
 
     with pytest.raises(GradcheckError, match="differ in the gradients"):

@@ -1,9 +1,8 @@
 """The operation, which is also the node of the graph."""
 
 import copy
-import inspect
 
-from minitorch_cnn.autograd.memory import Kept
+from minitorch_cnn.autograd.memory import Kept, Reads
 from minitorch_cnn.autograd.mode import mode, quiet
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import share_memory
@@ -16,7 +15,16 @@ class Function:
     which maps the gradient `dy` with respect to the output `y` to one gradient for each input (or None). What
     else the operation depends on, such as a stride, goes to ``__init__``. An input may be a Python number.
 
-    An argument of `backward` whose name starts with an underscore is not read: only its shape and type are kept.
+    Attributes
+    ----------
+    reads : dict of str or None
+        Whose values each gradient is computed from: ``{"da": "b", "db": "y b"}`` for inputs a and b and the output
+        y, by the names of the arguments of `backward`; ``{}`` if all follow from dy alone. Of what is not read for
+        a gradient that is wanted, only the outline is kept: shape, ndim, dtype, device, requires_grad. Where
+        nothing is stated (None), everything is kept.
+
+    Notes
+    -----
     A gradient may have the shape that broadcasting gave to the input; the sum over the repeated dimensions is
     taken by the engine, here, once for all operations.
 
@@ -24,10 +32,12 @@ class Function:
     --------
     >>> import minitorch_cnn as mt
     >>> class Square(mt.autograd.Function):
+    ...     reads = {"dx": "x"}
+    ...
     ...     def forward(self, x):
     ...         return x**2
     ...
-    ...     def backward(self, dy, _y, x):
+    ...     def backward(self, dy, y, x):
     ...         return (dy * 2 * x,)
     >>> x = mt.tensor(3.0, requires_grad=True)
     >>> Square()(x).backward()
@@ -35,13 +45,15 @@ class Function:
     tensor(6.)
     """
 
+    reads = None
     is_view = False  # whether the output may share the memory of the first input
     index = None  # which part of the first input a view shows, where that can be said by an index
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        _self, _dy, *names = inspect.signature(cls.backward).parameters
-        cls._reads = [not name.startswith("_") for name in names]  # of the output, then of the inputs
+        if "backward" in vars(cls) and "reads" not in vars(cls):
+            cls.reads = None  # what another rule reads says nothing about this one
+        cls._reads = Reads(cls)
 
     @property
     def name(self):
@@ -59,11 +71,11 @@ class Function:
     def __call__(self, *inputs):
         if hasattr(self, "edges"):  # an instance is one node: the next call needs one of its own
             return self._another()(*inputs)
-        is_recorded = mode.recording and any([wants_grad(x) for x in inputs])
+        wanted = tuple([mode.recording and wants_grad(x) for x in inputs])
         output = self._computed(inputs)
-        if is_recorded:
-            self.edges = [source(x) if wants_grad(x) else None for x in inputs]
-            self.kept = Kept(self.name, self._reads, output, inputs)
+        if True in wanted:
+            self.edges = [source(x) if is_wanted else None for x, is_wanted in zip(inputs, wanted)]
+            self.kept = Kept(self.name, output, inputs, wanted, self._reads[wanted])
             output.grad_fn = self
         return output
 

@@ -64,7 +64,7 @@ class FashionMNIST(ImageDataset):
         If `root` holds a wrong file, or if no source has the files; the text lists every source and its reason.
     """
 
-    classes = [  # noqa: RUF012
+    classes = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ]  # fmt: skip
 

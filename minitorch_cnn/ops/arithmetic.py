@@ -16,45 +16,55 @@ __all__ = ["add", "div", "mul", "neg", "pow", "sub"]
 class Add(Function):
     """y = a + b;  da = dy,  db = dy."""
 
+    reads = {}
+
     def forward(self, a, b):
         return a + b
 
-    def backward(self, dy, _y, _a, _b):
+    def backward(self, dy, y, a, b):
         return dy, dy
 
 
 class Sub(Function):
     """y = a - b;  da = dy,  db = -dy."""
 
+    reads = {}
+
     def forward(self, a, b):
         return a - b
 
-    def backward(self, dy, _y, _a, _b):
-        return dy, -dy if wants_grad(_b) else None
+    def backward(self, dy, y, a, b):
+        return dy, -dy if wants_grad(b) else None
 
 
 class Mul(Function):
     """y = a b;  da = dy b,  db = dy a."""
 
+    reads = {"da": "b", "db": "a"}
+
     def forward(self, a, b):
         return a * b
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         return dy * b if wants_grad(a) else None, dy * a if wants_grad(b) else None
 
 
 class Div(Function):
     """y = a / b;  da = dy / b,  db = -dy y / b."""
 
+    reads = {"da": "b", "db": "y b"}
+
     def forward(self, a, b):
         return a / b
 
-    def backward(self, dy, y, _a, b):
-        return dy / b if wants_grad(_a) else None, -dy * y / b if wants_grad(b) else None
+    def backward(self, dy, y, a, b):
+        return dy / b if wants_grad(a) else None, -dy * y / b if wants_grad(b) else None
 
 
 class Scale(Function):
     """y = k x or x / k for a number k;  dx = k dy or dy / k. No array is kept for it."""
+
+    reads = {"dx": "k"}
 
     def __init__(self, times_or_by):
         self.times_or_by = times_or_by
@@ -62,22 +72,26 @@ class Scale(Function):
     def forward(self, x, k):
         return in_memory_order(self.times_or_by, x, k)
 
-    def backward(self, dy, _y, _x, k):
+    def backward(self, dy, y, x, k):
         return Scale(self.times_or_by)(dy, k), None
 
 
 class Neg(Function):
     """y = -x;  dx = -dy."""
 
+    reads = {}
+
     def forward(self, x):
         return -x
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (-dy,)
 
 
 class Pow(Function):
     """y = a^b;  da = dy b a^(b-1), but 0 where b = 0;  db = dy y log a, but 0 where a = 0 and b >= 0."""
+
+    reads = {"da": "a b", "db": "y a b"}
 
     def forward(self, a, b):
         if a.dtype.kind == "f":

@@ -16,6 +16,8 @@ __all__ = ["log_softmax", "logsumexp", "softmax"]
 class Softmax(Function):
     """y = exp x / Σ exp x;  dx = y (dy - Σ dy y)."""
 
+    reads = {"dx": "y"}
+
     def __init__(self, dim):
         self.dim = dim
 
@@ -23,12 +25,14 @@ class Softmax(Function):
         y = _exp_below_one(x, self.dim)
         return y / y.sum(axis=self.dim, keepdims=True)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (y * (dy - sum(dy * y, self.dim, keepdim=True)),)
 
 
 class LogSoftmax(Function):
     """y = x - log Σ exp x;  dx = dy - exp(y) Σ dy."""
+
+    reads = {"dx": "y"}
 
     def __init__(self, dim):
         self.dim = dim
@@ -38,12 +42,14 @@ class LogSoftmax(Function):
         shifted = x - x.max(axis=self.dim, keepdims=True)
         return shifted - xp.log(xp.exp(shifted).sum(axis=self.dim, keepdims=True))
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy - exp(y) * sum(dy, self.dim, keepdim=True),)
 
 
 class LogSumExp(Function):
     """y = log Σ exp x over some dimensions;  dx = dy exp x / Σ exp x."""
+
+    reads = {"dx": "x"}
 
     def __init__(self, dims, keepdim):
         self.dims, self.keepdim = dims, keepdim
@@ -55,7 +61,7 @@ class LogSumExp(Function):
         y = xp.log(xp.exp(x - self.largest).sum(axis=self.dims, keepdims=True)) + self.largest
         return y if self.keepdim else y.squeeze(self.dims)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         powers = exp(x - Tensor(self.largest))  # exact also where y has lost digits
         return (reshape(dy, kept_shape(x.shape, self.dims)) * (powers / sum(powers, self.dims, keepdim=True)),)
 
@@ -102,6 +108,8 @@ class CrossEntropy(Function):
     reduction : {"mean", "sum", "none"}
     """
 
+    reads = {"dx": "x labels"}
+
     def __init__(self, ignore_index, reduction):
         self.ignore_index, self.reduction = ignore_index, reduction
 
@@ -109,12 +117,14 @@ class CrossEntropy(Function):
         losses, self.totals = losses_of(x, labels, self.ignore_index)
         return {"none": losses, "sum": self.totals[0], "mean": self.totals[2]}[self.reduction]
 
-    def backward(self, dy, _y, x, labels):
+    def backward(self, dy, y, x, labels):
         return CrossEntropyGradient(self.ignore_index, self.reduction, self.totals)(dy, x, labels), None
 
 
 class CrossEntropyGradient(Function):
     """y = dy (softmax x - 1 at the label);  ddy = Σ y / dy dz,  dx = the gradient of softmax for dz dy."""
+
+    reads = {"ddy": "dy x labels", "dx": "dy x labels"}
 
     def __init__(self, ignore_index, reduction, totals):
         self.ignore_index, self.reduction, self.totals = ignore_index, reduction, totals
@@ -123,7 +133,7 @@ class CrossEntropyGradient(Function):
         is_mean = self.reduction == "mean"
         return gradient_of(x, labels, self.ignore_index, dy, self.totals, is_mean)
 
-    def backward(self, dz, _y, dy, x, labels):
+    def backward(self, dz, y, dy, x, labels):
         ddy = dx = None
         if wants_grad(dy):
             one = Tensor(get_array_module(dy.array).ones_like(dy.array))

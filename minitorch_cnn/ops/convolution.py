@@ -30,10 +30,12 @@ class Convolve(Function):
     groups : int
     """
 
+    reads = {"dx": "w", "dw": "x"}
+
     def __init__(self, stride, dilation, before, after, groups):
         self.geometry = stride, dilation, before, after, groups
 
-    def forward(self, x, w, b=None):
+    def forward(self, x, w, b):
         stride, dilation, before, after, groups = self.geometry
         columns = im2col(x, w.shape[2:], *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
         y = product(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
@@ -42,14 +44,17 @@ class Convolve(Function):
         ow = window_count(x.shape[3] + before[1] + after[1], w.shape[3], stride[1], dilation[1])
         return as_images(y, ow, len(x))
 
-    def backward(self, dy, _y, x, w, *_b):
+    def backward(self, dy, y, x, w, b):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(dy, w) if wants_grad(x) else None
         dw = FilterGradient(*self.geometry, w.shape[2:])(x, dy) if wants_grad(w) else None
-        return dx, dw, *(dy.sum((0, 2, 3)) if wants_grad(b) else None for b in _b)
+        db = dy.sum((0, 2, 3)) if wants_grad(b) else None
+        return dx, dw, db
 
 
 class ConvolveTransposed(Function):
     """y = x put through the filters w, backwards;  dx = dy ∗ w,  dw = x times the windows of dy."""
+
+    reads = {"dx": "w", "dw": "x"}
 
     def __init__(self, stride, dilation, before, after, groups, size):
         self.geometry, self.size = (stride, dilation, before, after, groups), size
@@ -61,13 +66,16 @@ class ConvolveTransposed(Function):
         shape = len(x), w.shape[1] * groups, *self.size
         return col2im(columns, shape, w.shape[2:], *self.geometry)
 
-    def backward(self, dy, _y, x, w):
-        dx = Convolve(*self.geometry)(dy, w) if wants_grad(x) else None
-        return dx, FilterGradient(*self.geometry, w.shape[2:])(dy, x) if wants_grad(w) else None
+    def backward(self, dy, y, x, w):
+        dx = Convolve(*self.geometry)(dy, w, None) if wants_grad(x) else None
+        dw = FilterGradient(*self.geometry, w.shape[2:])(dy, x) if wants_grad(w) else None
+        return dx, dw
 
 
 class FilterGradient(Function):
     """y = g times the windows of x, summed;  dx = g through dy, backwards,  dg = x ∗ dy."""
+
+    reads = {"dx": "g", "dg": "x"}
 
     def __init__(self, stride, dilation, before, after, groups, kernel_size):
         self.geometry, self.kernel_size = (stride, dilation, before, after, groups), kernel_size
@@ -83,9 +91,10 @@ class FilterGradient(Function):
         y = sum(others, first)  # (G, KH·C/G·KW, O/G)
         return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
 
-    def backward(self, dy, _y, x, g):
+    def backward(self, dy, y, x, g):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(g, dy) if wants_grad(x) else None
-        return dx, Convolve(*self.geometry)(x, dy) if wants_grad(g) else None
+        dg = Convolve(*self.geometry)(x, dy, None) if wants_grad(g) else None
+        return dx, dg
 
 
 # --- on arrays -------------------------------------------------------------------------------------------

@@ -18,60 +18,72 @@ __all__ = ["abs", "clamp", "exp", "log", "maximum", "minimum", "relu", "sigmoid"
 class Exp(Function):
     """y = exp x;  dx = dy y."""
 
+    reads = {"dx": "y"}
+
     def forward(self, x):
         return get_array_module(x).exp(x)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy * y,)
 
 
 class Log(Function):
     """y = log x;  dx = dy / x."""
 
+    reads = {"dx": "x"}
+
     def forward(self, x):
         return get_array_module(x).log(x)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy / x,)
 
 
 class Sqrt(Function):
     """y = √x;  dx = dy / (2 y)."""
 
+    reads = {"dx": "y"}
+
     def forward(self, x):
         return get_array_module(x).sqrt(x)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy / (2 * y),)
 
 
 class Abs(Function):
     """y = |x|;  dx = dy sign x."""
 
+    reads = {"dx": "x"}
+
     def forward(self, x):
         return get_array_module(x).absolute(x)
 
-    def backward(self, dy, _y, x):
+    def backward(self, dy, y, x):
         return (dy * sign(x),)
 
 
 class Sigmoid(Function):
     """y = 1 / (1 + exp(-x));  dx = dy y (1 - y)."""
 
+    reads = {"dx": "y"}
+
     def forward(self, x):
         return sigmoid_of(x)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (SigmoidGradient()(dy, y),)
 
 
 class SigmoidGradient(Function):
     """z = dy y (1 - y);  ddy = dz y (1 - y),  dy = dz dy (1 - 2 y), for y = sigmoid x."""
 
+    reads = {"ddy": "y", "dy": "dy y"}
+
     def forward(self, dy, y):
         return sigmoid_gradient_of(dy, y)
 
-    def backward(self, dz, _z, dy, y):
+    def backward(self, dz, z, dy, y):
         ddy = SigmoidGradient()(dz, y) if wants_grad(dy) else None
         return ddy, dz * dy * (1 - 2 * y) if wants_grad(y) else None
 
@@ -98,32 +110,38 @@ def sigmoid_gradient_of(dy, y):
 class Tanh(Function):
     """y = tanh x;  dx = dy (1 - y²)."""
 
+    reads = {"dx": "y"}
+
     def forward(self, x):
         return get_array_module(x).tanh(x)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (dy * (1 - y * y),)
 
 
 class Relu(Function):
     """y = max(x, 0);  dx = dy where y > 0, else 0."""
 
+    reads = {"dx": "y"}
+
     def forward(self, x):
         return get_array_module(x).maximum(x, 0)
 
-    def backward(self, dy, y, _x):
+    def backward(self, dy, y, x):
         return (where(y <= 0, 0.0, dy),)
 
 
 class Clamp(Function):
     """y = min(max(x, low), high);  dx = dy where low <= x <= high;  dlow, dhigh = dy where y is theirs."""
 
+    reads = {"dx": "x low high", "dlow": "x low high", "dhigh": "x low high"}
+
     def forward(self, x, low, high):
         xp = get_array_module(x)
         y = x if low is None else xp.maximum(x, low)
         return y if high is None else xp.minimum(y, high)
 
-    def backward(self, dy, _y, x, low, high):
+    def backward(self, dy, y, x, low, high):
         low, high = -inf if low is None else low, inf if high is None else high
         dx = where((x >= low) & (x <= high), dy, 0.0) if wants_grad(x) else None
         dlow = where((x < low) & (low < high), dy, 0.0) if wants_grad(low) else None
@@ -197,22 +215,26 @@ def clamp(input, min=None, max=None):
 class Where(Function):
     """y = a where the condition holds, else b;  da, db = dy where they were taken, else 0."""
 
+    reads = {"da": "condition", "db": "condition"}
+
     def forward(self, condition, a, b):
         return choose(condition, a, b)
 
-    def backward(self, dy, _y, condition, _a, _b):
-        da = Where()(condition, dy, 0.0) if wants_grad(_a) else None
-        db = Where()(condition, 0.0, dy) if wants_grad(_b) else None
+    def backward(self, dy, y, condition, a, b):
+        da = Where()(condition, dy, 0.0) if wants_grad(a) else None
+        db = Where()(condition, 0.0, dy) if wants_grad(b) else None
         return None, da, db
 
 
 class Maximum(Function):
     """y = max(a, b);  dy goes to the larger, by halves to equals."""
 
+    reads = {"da": "a b", "db": "a b"}
+
     def forward(self, a, b):
         return get_array_module(a).maximum(a, b)
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         shared = where(a == b, dy / 2, dy)
         return where(a < b, 0.0, shared), where(a > b, 0.0, shared)
 
@@ -220,10 +242,12 @@ class Maximum(Function):
 class Minimum(Function):
     """y = min(a, b);  dy goes to the smaller, by halves to equals."""
 
+    reads = {"da": "a b", "db": "a b"}
+
     def forward(self, a, b):
         return get_array_module(a).minimum(a, b)
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         shared = where(a == b, dy / 2, dy)
         return where(a > b, 0.0, shared), where(a < b, 0.0, shared)
 

@@ -23,6 +23,7 @@ class _ByIndex(Function):
 class GetItem(_ByIndex):
     """y = x[index];  dx = 0 with dy added at the index."""
 
+    reads = {}
     is_view = True
 
     def forward(self, x):
@@ -32,12 +33,14 @@ class GetItem(_ByIndex):
             y = x[(*index, ...)] if isinstance(index, tuple) else x[index, ...]
         return y
 
-    def backward(self, dy, _y, _x):
-        return (PutItem(self.index, _x.shape)(dy),)
+    def backward(self, dy, y, x):
+        return (PutItem(self.index, x.shape)(dy),)
 
 
 class PutItem(_ByIndex):
     """y = 0 with x added at the index;  dx = dy[index]."""
+
+    reads = {}
 
     def __init__(self, index, shape):
         super().__init__(index)
@@ -52,12 +55,14 @@ class PutItem(_ByIndex):
             part[index] = x
         return y
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (GetItem(self.index)(dy),)
 
 
 class SetItem(_ByIndex):
     """y = x after x[index] = value, in the memory of x;  dx = dy but 0 at the index, dvalue = dy[index]."""
+
+    reads = {}
 
     def __init__(self, index):
         super().__init__(_own(index))
@@ -72,7 +77,7 @@ class SetItem(_ByIndex):
             raise RuntimeError(f"an element assignment does not fit: {error}") from error
         return x
 
-    def backward(self, dy, _y, _x, _value):
+    def backward(self, dy, y, x, value):
         dx = dy.clone()
         dx[self.index] = 0
         return dx, dy[self.index]

@@ -16,10 +16,12 @@ __all__ = ["matmul"]
 class MatMul(Function):
     """y = a b;  da = dy bᵀ,  db = aᵀ dy."""
 
+    reads = {"da": "b", "db": "a"}
+
     def forward(self, a, b):
         return product(a, b)
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         da = MatMul()(dy, transpose(b, -2, -1)) if wants_grad(a) else None
         db = MatMul()(transpose(a, -2, -1), dy) if wants_grad(b) else None
         return da, db
@@ -28,16 +30,19 @@ class MatMul(Function):
 class Linear(Function):
     """y = x wᵀ + b;  dx = dy w,  dw = dyᵀ x,  db = Σ dy.  The rows of x and y are examples."""
 
-    def forward(self, x, w, b=None):
+    reads = {"dx": "w", "dw": "x"}
+
+    def forward(self, x, w, b):
         y = product(x, w.T)  # (N, out_features)
         if b is not None:
             y += b
         return y
 
-    def backward(self, dy, _y, x, w, *_b):
+    def backward(self, dy, y, x, w, b):
         dx = MatMul()(dy, w) if wants_grad(x) else None
         dw = MatMul()(transpose(dy, 0, 1), x) if wants_grad(w) else None
-        return dx, dw, *(dy.sum(0) if wants_grad(b) else None for b in _b)
+        db = dy.sum(0) if wants_grad(b) else None
+        return dx, dw, db
 
 
 def product(a, b):

@@ -106,14 +106,16 @@ def operand_like(value, tensor):
 class Convert(Function):
     """y = x in another type or on another device;  dx = dy, converted back."""
 
+    reads = {}
+
     def __init__(self, device, dtype):
         self.device, self.dtype = device, dtype
 
     def forward(self, x):
         return asarray(x.astype(self.dtype, copy=False), self.device)
 
-    def backward(self, dy, _y, _x):
-        return (convert(dy, _x.device, _x.dtype),)
+    def backward(self, dy, y, x):
+        return (convert(dy, x.device, x.dtype),)
 
 
 def convert(x, device, dtype):

@@ -23,18 +23,22 @@ Extremum = namedtuple("Extremum", ["values", "indices"])
 class Sum(Function):
     """y = Σ x over some dimensions;  dx = dy, repeated."""
 
+    reads = {}
+
     def __init__(self, dims, keepdim):
         self.dims, self.keepdim = dims, keepdim
 
     def forward(self, x):
         return _sum(x, self.dims, self.keepdim)
 
-    def backward(self, dy, _y, _x):
-        return (Expand(_x.shape)(Reshape(kept_shape(_x.shape, self.dims))(dy)),)
+    def backward(self, dy, y, x):
+        return (Expand(x.shape)(Reshape(kept_shape(x.shape, self.dims))(dy)),)
 
 
 class Amax(Function):
     """y = max x over some dimensions;  dx = dy where x = y, shared equally among those."""
+
+    reads = {"dx": "y x"}
 
     def __init__(self, dims, keepdim, nan_is_extreme=False):
         self.dims, self.keepdim, self.nan_is_extreme = dims, keepdim, nan_is_extreme
@@ -59,15 +63,17 @@ class Amin(Amax):
 class Pick(Function):
     """y = the element of x at one index along a dimension;  dx = dy there, else 0."""
 
+    reads = {"dx": "index"}
+
     def __init__(self, dim):
         self.dim = dim
 
     def forward(self, x, index):  # the index has size 1 in that dimension
         return get_array_module(x).take_along_axis(x, index, self.dim)
 
-    def backward(self, dy, _y, _x, index):
-        positions = get_array_module(index.array).arange(_x.shape[self.dim])
-        positions = positions.reshape(-1, *[1] * (_x.ndim - self.dim - 1))
+    def backward(self, dy, y, x, index):
+        positions = get_array_module(index.array).arange(x.shape[self.dim])
+        positions = positions.reshape(-1, *[1] * (x.ndim - self.dim - 1))
         return where(Tensor(positions == index.array), dy, 0.0), None
 
 

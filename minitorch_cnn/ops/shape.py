@@ -55,6 +55,7 @@ def as_size(size):
 class Reshape(Function):
     """y = x in another shape;  dx = dy in the shape of x."""
 
+    reads = {}
     is_view = True
 
     def __init__(self, shape):
@@ -67,13 +68,14 @@ class Reshape(Function):
             return move(move(x, 0, -1).reshape(*self.shape[1:], x.shape[0]), -1, 0)
         return x.reshape(self.shape)
 
-    def backward(self, dy, _y, _x):
-        return (Reshape(_x.shape)(dy),)
+    def backward(self, dy, y, x):
+        return (Reshape(x.shape)(dy),)
 
 
 class Permute(Function):
     """y = x with its dimensions in another order;  dx = dy with them put back."""
 
+    reads = {}
     is_view = True
 
     def __init__(self, dims):
@@ -82,13 +84,14 @@ class Permute(Function):
     def forward(self, x):
         return x.transpose(self.dims)
 
-    def backward(self, dy, _y, _x):
-        return (Permute(tuple(sorted(range(_x.ndim), key=self.dims.__getitem__)))(dy),)
+    def backward(self, dy, y, x):
+        return (Permute(tuple(sorted(range(x.ndim), key=self.dims.__getitem__)))(dy),)
 
 
 class Expand(Function):
     """y = x, repeated by broadcasting;  dx = dy, summed over the repetitions."""
 
+    reads = {}
     is_view = True
 
     def __init__(self, shape):
@@ -97,7 +100,7 @@ class Expand(Function):
     def forward(self, x):
         return get_array_module(x).broadcast_to(x, self.shape)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (dy,)
 
 
@@ -228,14 +231,16 @@ def broadcast_to(input, shape):
 class Cat(Function):
     """y = the inputs one after the other along a dimension;  each dx = its part of dy."""
 
+    reads = {}
+
     def __init__(self, dim):
         self.dim = dim
 
     def forward(self, *xs):
         return get_array_module(xs[0]).concatenate(xs, axis=self.dim)
 
-    def backward(self, dy, _y, *_xs):
-        bounds = np.cumsum([0] + [x.shape[self.dim] for x in _xs]).tolist()
+    def backward(self, dy, y, *xs):
+        bounds = np.cumsum([0] + [x.shape[self.dim] for x in xs]).tolist()
         skipped = (slice(None),) * self.dim
         return tuple(dy[(*skipped, slice(start, end))] for start, end in pairwise(bounds))
 
@@ -243,13 +248,15 @@ class Cat(Function):
 class Clone(Function):
     """y = a copy of x;  dx = dy."""
 
+    reads = {}
+
     def __init__(self, order="K"):
         self.order = order
 
     def forward(self, x):
         return x.copy(order=self.order)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (dy,)
 
 

@@ -11,9 +11,11 @@ __all__ = ["floor", "floor_divide", "remainder", "sign"]
 class Step(Function):
     """y = a function that is constant but for its steps;  dx = 0."""
 
-    def backward(self, dy, _y, *_xs):
+    reads = {}
+
+    def backward(self, dy, y, *xs):
         zero = Tensor(get_array_module(dy.array).zeros_like(dy.array))
-        return (zero,) * len(_xs)
+        return (zero,) * len(xs)
 
 
 class Sign(Step):
@@ -51,10 +53,12 @@ class TruncDivide(Step):
 class Remainder(Function):
     """y = a - b ⌊a / b⌋;  da = dy,  db = -dy ⌊a / b⌋."""
 
+    reads = {"db": "a b"}
+
     def forward(self, a, b):
         return a % b
 
-    def backward(self, dy, _y, a, b):
+    def backward(self, dy, y, a, b):
         return dy, -dy * floor_divide(a, b) if wants_grad(b) else None
 
 

@@ -27,6 +27,7 @@ class Windows(Function):
     kernel_size, stride, dilation : pairs of int
     """
 
+    reads = {}
     is_view = True
 
     def __init__(self, kernel_size, stride=(1, 1), dilation=(1, 1)):
@@ -37,12 +38,14 @@ class Windows(Function):
         x = as_in_memory(x).transpose(3, 1, 0, 2)
         return sliding(sliding(x, 2, *down), 3, *across)  # (N, C, OH, OW, KH, KW)
 
-    def backward(self, dy, _y, _x):
-        return (Fold(*self.geometry, _x.shape[2:])(dy),)
+    def backward(self, dy, y, x):
+        return (Fold(*self.geometry, x.shape[2:])(dy),)
 
 
 class Fold(Function):
     """y = all windows x added up, each at the place it came from;  dx = the windows of dy."""
+
+    reads = {}
 
     def __init__(self, kernel_size, stride, dilation, size):
         self.geometry, self.size = (kernel_size, stride, dilation), size
@@ -50,12 +53,14 @@ class Fold(Function):
     def forward(self, x):
         return fold(x, *self.geometry, self.size)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (Windows(*self.geometry)(dy),)
 
 
 class SumWindows(Function):
     """y[n, c, i, j] = the sum of the window of x[n, c] at (i, j);  dx = each element of dy, spread over its window."""
+
+    reads = {}
 
     def __init__(self, kernel_size, stride):
         self.geometry = kernel_size, stride
@@ -63,12 +68,14 @@ class SumWindows(Function):
     def forward(self, x):
         return sum_windows(x, *self.geometry)  # (N, C, OH, OW)
 
-    def backward(self, dy, _y, _x):
-        return (SpreadWindows(*self.geometry, _x.shape[2:])(dy),)
+    def backward(self, dy, y, x):
+        return (SpreadWindows(*self.geometry, x.shape[2:])(dy),)
 
 
 class SpreadWindows(Function):
     """y = each element of x, added to all places of its window;  dx = the sum of each window of dy."""
+
+    reads = {}
 
     def __init__(self, kernel_size, stride, size):
         self.geometry, self.size = (kernel_size, stride), size
@@ -76,7 +83,7 @@ class SpreadWindows(Function):
     def forward(self, x):
         return spread_windows(x, *self.geometry, self.size)  # (N, C, H, W)
 
-    def backward(self, dy, _y, _x):
+    def backward(self, dy, y, x):
         return (SumWindows(*self.geometry)(dy),)
 
 
@@ -89,6 +96,8 @@ class Pad(Function):
         For each dimension, how many elements to put before and after.
     value : float
     """
+
+    reads = {}
 
     def __init__(self, widths, value=0.0):
         self.widths, self.value = widths, value
@@ -105,8 +114,8 @@ class Pad(Function):
         y[self._inside(x.shape)] = x
         return y
 
-    def backward(self, dy, _y, _x):
-        return (getitem(dy, self._inside(_x.shape)),)
+    def backward(self, dy, y, x):
+        return (getitem(dy, self._inside(x.shape)),)
 
     def _inside(self, shape):
         return tuple(slice(before, before + size) for size, (before, _) in zip(shape, self.widths, strict=True))

@@ -66,5 +66,5 @@ def linear(input, weight, bias=None):
         output = input @ weight  # (…,)
         return output if bias is None else output + bias
     rows = input if input.ndim == 2 else input.reshape(math.prod(input.shape[:-1]), expected)
-    output = Linear()(rows, weight) if bias is None else Linear()(rows, weight, bias)
+    output = Linear()(rows, weight, bias)
     return output if input.ndim == 2 else output.reshape(*input.shape[:-1], len(weight))  # (…, out_features)

@@ -69,7 +69,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     check_fit("conv2d", x.shape[2:], kernel, dilation, before, after)
 
     convolve = Convolve(stride, dilation, before, after, groups)
-    y = convolve(x, weight, *([] if bias is None else [bias]))  # (N, O, OH, OW)
+    y = convolve(x, weight, bias)  # (N, O, OH, OW)
     return y if is_batch else y[0]
 
 
