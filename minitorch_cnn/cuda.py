@@ -52,8 +52,7 @@ def capture(step, warmup=2):
     -------
     callable
         Takes and returns what `step` does, but tensors without a graph. Calls on a CPU, and with tensors of another
-        shape or type than those of the first call, as the last batch of an epoch may be, compute as usual. Where no GPU
-        can be used, `step` itself.
+        shape or type than those of the first call, as the last batch of an epoch may be, compute as usual.
 
     Raises
     ------
@@ -82,7 +81,7 @@ def capture(step, warmup=2):
     """
     if warmup < 1:
         raise ValueError(f"capture needs at least one call to warm up, got warmup={warmup}")
-    return _Captured(step, warmup) if is_available() else step
+    return _Captured(step, warmup)
 
 
 class _Captured:

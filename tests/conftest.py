@@ -31,7 +31,8 @@ REAL_GPU = os.environ.get("MINITORCH_CNN_TEST_DEVICE") == "cuda"
 @pytest.fixture
 def standin(monkeypatch):
     """The stand-in takes the place of CuPy; its counts of transfers start at zero."""
-    monkeypatch.setattr(backend.devices, "cupy", lambda: standin_cupy)
+    monkeypatch.setitem(sys.modules, "cupy", standin_cupy)
+    monkeypatch.setattr(backend.devices, "_why_absent", None)
     standin_cupy.transfers.reset()
     return standin_cupy
 

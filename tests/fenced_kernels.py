@@ -10,7 +10,6 @@ import sys
 import numpy as np
 import standin_cupy
 
-from minitorch_cnn import backend
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.ops import classification as ce
 from minitorch_cnn.ops import elementwise
@@ -35,7 +34,7 @@ def fenced(host, side):
 
 
 def main(side):
-    backend.devices.cupy = lambda: standin_cupy
+    sys.modules["cupy"] = standin_cupy
     standin_cupy.empty = lambda shape, dtype: fenced(np.empty(shape, dtype), side)
     standin_cupy.empty_like = lambda x: fenced(np.empty(x.shape, x.dtype), side)
     rng = np.random.default_rng(0)

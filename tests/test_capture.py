@@ -248,15 +248,11 @@ def test_what_was_made_in_a_step_outlives_it(device, calls):
 # --- where there is nothing to capture ------------------------------------------------------------------------
 
 
-def test_without_a_gpu_a_step_is_returned_as_it_is(monkeypatch):
-    monkeypatch.setattr(backend.devices, "unavailable_reason", lambda: "none here")
-    assert mt.cuda.capture(plain_step) is plain_step
-
-
-def test_with_tensors_of_the_cpu_a_step_is_called_as_it_is(gpu):
-    run = Run("cpu")
+def test_with_tensors_of_the_cpu_a_step_is_called_as_it_is():
+    """And no GPU is asked for: `test_cupy_import.py` sees to that."""
+    run = Run("cpu", optimizer=mt.optim.Adam)
     for batch in batches(5, device="cpu"):
-        run(batch)
+        assert run(batch)[0].device == mt.device("cpu")
     assert run.captured.recording is None
 
 

@@ -9,7 +9,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 POSES_AS_CUPY = "import sys, standin_cupy; sys.modules['cupy'] = standin_cupy"
-IS_MISSING = "raise ImportError"
+IS_MISSING = "raise ModuleNotFoundError('nothing here', name='cupy')"
+IS_BROKEN = "raise PermissionError(13, 'Permission denied', '/nowhere')"
 
 
 @pytest.fixture
@@ -38,10 +39,17 @@ def test_on_a_gpu(run):
     assert "on a GPU: stand-in, CuPy 0 (stand-in)" in output
 
 
-def test_without_a_gpu(run):
-    code, output = run("def test_it(): pass", IS_MISSING)
+@pytest.mark.parametrize(
+    ("cupy", "reason"),
+    [
+        (IS_MISSING, "CuPy is not installed. On a machine with an NVIDIA GPU"),
+        (IS_BROKEN, "CuPy is installed, but its import raises PermissionError: [Errno 13] Permission denied"),
+    ],
+)
+def test_without_a_gpu(run, cupy, reason):
+    code, output = run("def test_it(): pass", cupy)
     assert code == 1 and "passed" not in output
-    assert "the tests were to run on a GPU, but CuPy is not installed. On a machine with an NVIDIA GPU" in output
+    assert f"the tests were to run on a GPU, but {reason}" in output
 
 
 @pytest.mark.parametrize(

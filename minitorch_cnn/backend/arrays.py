@@ -14,21 +14,38 @@ import numpy as np
 from minitorch_cnn.backend import devices
 from minitorch_cnn.backend.devices import CPU, CUDA, is_available
 
+ON_HOST = np.ndarray, np.generic  # the classes of NumPy's arrays, and of its numbers
+
 
 def get_array_module(array):
     """The library that an array belongs to: ``numpy`` or ``cupy``.
+
+    Raises
+    ------
+    TypeError
+        If it is no array of either.
 
     Examples
     --------
     >>> get_array_module(np.ones(3)).__name__
     'numpy'
     """
-    return np if isinstance(array, (np.ndarray, np.generic)) else devices.cupy()
+    if isinstance(array, ON_HOST):
+        return np
+    if isinstance(array, devices.cupy_array_type()):
+        return devices.cupy()
+    raise TypeError(
+        f"expected a Tensor, or an array of NumPy or CuPy, got {type(array).__module__}.{type(array).__qualname__}; "
+        "minitorch_cnn.tensor makes a Tensor of numbers and lists"
+    )
 
 
 def device_of(array):
     """The `Device` that an array lives on."""
-    return CPU if get_array_module(array) is np else CUDA
+    if isinstance(array, ON_HOST):
+        return CPU
+    get_array_module(array)  # which refuses what is no array
+    return CUDA
 
 
 # --- where the libraries differ --------------------------------------------------------------------------
@@ -36,7 +53,7 @@ def device_of(array):
 
 def to_numpy(array):
     """An array as a NumPy array: the same one if it is on the CPU, a copy read from the GPU otherwise."""
-    return np.asarray(array) if get_array_module(array) is np else array.get()
+    return array.get() if isinstance(array, devices.cupy_array_type()) else np.asarray(array)
 
 
 class _Transfer(threading.local):
@@ -60,10 +77,10 @@ def asarray(data, device=CPU, dtype=None):
         By default, that of `data`.
     """
     if device == CUDA:
-        is_there = isinstance(data, devices.cupy().ndarray)
+        is_there = isinstance(data, devices.cupy_array_type())
         return (devices.cupy().asarray if is_there else transfer.to_gpu)(data, dtype=dtype)
-    if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "get"):
-        data = to_numpy(data)
+    if isinstance(data, devices.cupy_array_type()):
+        data = data.get()
     return np.asarray(data, dtype=dtype)
 
 
@@ -144,8 +161,8 @@ def scatter_add(array, index, values):
 
 
 def synchronize():
-    """Wait until the GPU has finished what it was given; returns at once where there is none."""
-    if is_available():
+    """Wait until the GPU has finished what it was given; returns at once where there is none, or nothing was given."""
+    if devices.cupy_array_type() and is_available():
         devices.cupy().cuda.Stream.null.synchronize()
 
 

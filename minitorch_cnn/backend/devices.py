@@ -1,6 +1,9 @@
 """The CPU and the GPU: how a device is named, and why one cannot be used. Here CuPy is imported, and nowhere else."""
 
 import importlib
+import sys
+
+_why_absent = None  # once the import of CuPy has failed: half a module must not be imported again and again
 
 
 def cupy():
@@ -9,9 +12,38 @@ def cupy():
     Raises
     ------
     ImportError
-        If CuPy is not installed. That it can be imported does not mean that a GPU can be used: see `is_available`.
+        If it cannot be imported, whatever that raised: the text says why, and what to do. That it can be imported does
+        not mean that a GPU can be used: see `is_available`.
     """
-    return importlib.import_module("cupy")
+    global _why_absent
+    if _why_absent is None:
+        try:
+            return importlib.import_module("cupy")
+        except Exception as error:
+            _why_absent = _reason(error)
+    raise ImportError(_why_absent)
+
+
+def _reason(error):
+    if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+        return (
+            "CuPy is not installed. On a machine with an NVIDIA GPU: pip install 'minitorch_cnn[cuda12]' "
+            "for CUDA 12, or 'minitorch_cnn[cuda13]' for CUDA 13"
+        )
+    return (
+        f"CuPy is installed, but its import raises {_told(error)}. See what python -c 'import cupy' prints, and "
+        "whether pip list shows one CuPy alone"
+    )
+
+
+def _told(error):
+    """The type and the text of an exception, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+
+
+def cupy_array_type():
+    """The class of CuPy's arrays, or () if CuPy has not been imported: then there is none of them."""
+    return getattr(sys.modules.get("cupy"), "ndarray", ())
 
 
 class Device:
@@ -82,21 +114,21 @@ def unavailable_reason():
     """
     try:
         library = cupy()
-    except ImportError:
-        return (
-            "CuPy is not installed. On a machine with an NVIDIA GPU: pip install 'minitorch_cnn[cuda12]' "
-            "for CUDA 12, or 'minitorch_cnn[cuda13]' for CUDA 13"
-        )
+    except ImportError as error:
+        return str(error)
+    version = getattr(library, "__version__", "of an unknown version")
     try:
         count = library.cuda.runtime.getDeviceCount()
-    except library.cuda.runtime.CUDARuntimeError as error:
+    except Exception as error:
+        if type(error).__name__ != "CUDARuntimeError":
+            return f"CuPy {version} is installed, but asked for GPUs it raises {_told(error)}. Install it anew"
         return (
-            f"CuPy {library.__version__} is installed, but the CUDA driver answers: {error}. The command nvidia-smi "
+            f"CuPy {version} is installed, but the CUDA driver answers: {error}. The command nvidia-smi "
             "tells whether there is a driver, and its CUDA version; for an older one than CuPy's, take the other extra"
         )
     if not count:
         return (
-            f"CuPy {library.__version__} is installed, but it finds no GPU. See what nvidia-smi lists, and whether the "
+            f"CuPy {version} is installed, but it finds no GPU. See what nvidia-smi lists, and whether the "
             "environment variable CUDA_VISIBLE_DEVICES hides it"
         )
     return None
@@ -120,7 +152,7 @@ def as_device(spec):
     RuntimeError
         If a GPU is asked for and none can be used. The text says why.
     """
-    device = CPU if spec is None else Device(spec)
+    device = CPU if spec is None else spec if isinstance(spec, Device) else Device(spec)
     if device == CUDA:
         reason = unavailable_reason()
         if reason:
