@@ -1,0 +1,202 @@
+"""Threads: how the work on one large array is shared among the cores. Only this file knows of them.
+
+An operation gives here a function of a slice, and into how many parts its work may be cut. That follows from the shapes
+alone, and sums of parts are added in their order: a result does not depend on the number of threads, to the last bit.
+NumPy lets go of Python's interpreter lock while it computes, so that threads really run side by side. The libraries
+that multiply matrices have threads of their own; while ours compute, they are held to one, for theirs wait by spinning.
+"""
+
+import functools
+import os
+import queue
+import threading
+import warnings
+
+import numpy as np
+
+from minitorch_cnn.backend.arrays import keep_freed_memory
+
+SMALLEST = 2**16  # elements: to share less among threads costs more than it brings
+
+
+def use_threads(count):
+    """Share work among `count` threads from now on; None, the default, is one for each core."""
+    _pool.wanted = count
+    _pool.forget()
+
+
+def thread_count():
+    """How many threads share the work, the calling one included."""
+    return _pool.wanted or len(available_cores())
+
+
+def available_cores():
+    """The set of cores that this process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count()))
+
+
+def parts_of(size):
+    """Into how many parts to cut work on so many elements: twice as many for each four times that they grow.
+
+    Examples
+    --------
+    >>> [parts_of(size) for size in (10**4, 10**5, 10**6, 10**7)]
+    [1, 1, 4, 8]
+    """
+    return 2 ** ((size // SMALLEST).bit_length() // 2)
+
+
+def slices(count, parts):
+    """So many slices of ``range(count)``, as even as can be, but none empty.
+
+    Examples
+    --------
+    >>> slices(10, 3)
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    """
+    parts = max(1, min(count, parts))
+    return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
+
+
+def over(function, *arrays):
+    """``function(*arrays)``, which fills or changes arrays of one shape element by element; by parts, if they are large.
+
+    They are cut along the axis that lies outermost in the memory of the first.
+    """
+    x = arrays[0]
+    parts = parts_of(x.size) if isinstance(x, np.ndarray) else 1
+    if parts == 1:
+        function(*arrays)
+        return
+    axis = max(range(x.ndim), key=lambda i: (x.strides[i], x.shape[i]))
+    before = (slice(None),) * axis
+    run(lambda part: function(*[array[(*before, part)] for array in arrays]), slices(x.shape[axis], parts))
+
+
+def run(function, parts):
+    """Call a function with each of some parts, on threads; with BLAS at one thread, if that can be had.
+
+    Returns
+    -------
+    list
+        What it returned, in the order of the parts.
+
+    Raises
+    ------
+    Exception
+        That of the first part that fails. No part is being computed any more then, and some may never have been.
+    """
+    if len(parts) == 1 or not _blas().is_known or not _pool.lock.acquire(blocking=False):
+        return [function(part) for part in parts]  # small, or the threads are busy with another thread's work
+    try:
+        with _blas():
+            return _pool.share(_Work(function, parts))
+    finally:
+        _pool.lock.release()
+
+
+class _Work:
+    """Parts that are still to be computed, by whatever thread comes first."""
+
+    def __init__(self, function, parts):
+        self.function, self.parts = function, parts
+        self.results, self.errors = [None] * len(parts), {}
+        self.lock, self.next, self.running = threading.Lock(), 0, 0
+        self.finished = queue.SimpleQueue()  # of the other threads: one entry for each part
+
+    def compute(self, is_caller=False):
+        """Compute parts until there are none left."""
+        while True:
+            with self.lock:
+                i, self.next = self.next, self.next + 1
+                if i >= len(self.parts):
+                    return
+                self.running += not is_caller
+            try:
+                self.results[i] = self.function(self.parts[i])
+            except BaseException as error:
+                self.stop()
+                self.errors[i] = error
+                if is_caller:
+                    return
+            if not is_caller:
+                with self.lock:
+                    self.running -= 1
+                self.finished.put(i)
+
+    def stop(self):
+        """Begin no further part."""
+        with self.lock:
+            self.next = len(self.parts)
+
+    def wait(self):
+        """Wait for the parts that other threads are computing."""
+        while self.running:
+            self.finished.get()
+
+
+class _Pool:
+    """The threads beside the calling one. They wait for work as long as the process lives."""
+
+    def __init__(self):
+        self.wanted = None
+        self.forget()
+
+    def forget(self):
+        """Begin without threads: as a forked process must, which has none of its parent's."""
+        self.lock, self.inbox, self.started = threading.Lock(), queue.SimpleQueue(), 0
+
+    def share(self, work):
+        keep_freed_memory()
+        helpers = min(thread_count(), len(work.parts)) - 1
+        while self.started < helpers:
+            threading.Thread(target=_serve, args=(self.inbox,), name="parallel", daemon=True).start()
+            self.started += 1
+        for _ in range(helpers):
+            self.inbox.put(work)
+        try:
+            work.compute(is_caller=True)
+        finally:
+            work.stop()
+            work.wait()
+        if work.errors:
+            raise work.errors.pop(min(work.errors))
+        return work.results
+
+
+def _serve(inbox):
+    np.seterr(all="ignore")  # a setting of each thread
+    while True:
+        work = inbox.get()
+        work.compute()
+        del work  # with the arrays that it holds
+
+
+class _Blas:
+    """The libraries that multiply matrices: within a ``with`` block they compute on one thread."""
+
+    def __init__(self):
+        from threadpoolctl import ThreadpoolController
+
+        self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        self.is_known = bool(self.libraries)
+        if not self.is_known:
+            warnings.warn(
+                "no BLAS is found whose threads can be limited, so work is not shared among threads of our own",
+                stacklevel=3,
+            )
+
+    def __enter__(self):
+        self.before = [library.get_num_threads() for library in self.libraries]
+        for library in self.libraries:
+            library.set_num_threads(1)
+
+    def __exit__(self, *_):
+        for library, count in zip(self.libraries, self.before):
+            library.set_num_threads(count)
+
+
+_blas = functools.cache(_Blas)
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forget)
