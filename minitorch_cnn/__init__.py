@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 from minitorch_cnn import autograd, cuda, ops
 from minitorch_cnn.autograd.mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from minitorch_cnn.autograd.tensor import Tensor, is_floating_point, is_tensor
+from minitorch_cnn.backend.arguments import no_attribute
 from minitorch_cnn.backend.devices import Device as device
 from minitorch_cnn.backend.dtypes import bool_ as bool
 from minitorch_cnn.backend.dtypes import float32, float64, int32, int64, uint8
@@ -36,4 +37,4 @@ def __getattr__(name):
         import importlib
 
         return importlib.import_module(f"minitorch_cnn.{name}")
-    raise AttributeError(f"module 'minitorch_cnn' has no attribute {name!r}")
+    raise no_attribute("module 'minitorch_cnn'", name, __all__)

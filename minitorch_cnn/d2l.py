@@ -5,7 +5,6 @@
 """
 
 import copy
-import difflib
 import io
 import sys
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from minitorch_cnn import backend, data, models, training
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.arguments import no_attribute
 from minitorch_cnn.ops.creation import zeros
 from minitorch_cnn.training import Accumulator, Timer, accuracy
 
@@ -269,7 +269,4 @@ def _interpolation(old, new):
 
 
 def __getattr__(name):
-    close = difflib.get_close_matches(name, __all__, n=1)
-    hint = f"Did you mean: {close[0]!r}?" if close else f"It has {', '.join(__all__)}"
-    # obj=None: with it, Python's traceback does not add a hint of its own
-    raise AttributeError(f"module 'minitorch_cnn.d2l' has no attribute {name!r}. {hint}", name=name, obj=None)
+    raise no_attribute("module 'minitorch_cnn.d2l'", name, __all__)

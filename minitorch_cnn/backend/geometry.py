@@ -1,42 +1,6 @@
 """The arithmetic of kernels, strides and paddings that convolution and pooling share."""
 
-import operator
-
-
-def whole(name, value):
-    """A whole number, such as a number of channels.
-
-    Raises
-    ------
-    TypeError
-        If it is not one.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
-
-
-def pair(name, value, least=1):
-    """A size for height and width: ``3`` becomes ``(3, 3)``.
-
-    Raises
-    ------
-    TypeError
-        If a size is not a whole number.
-    RuntimeError
-        If there are not one or two of them, or one is below `least`.
-    """
-    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    sizes = sizes * 2 if len(sizes) == 1 else sizes
-    try:
-        sizes = tuple(map(operator.index, sizes))
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number or two of them (height, width), got {value!r}") from None
-    if len(sizes) != 2 or min(sizes) < least:
-        kind = "positive" if least else "non-negative"
-        raise RuntimeError(f"{name} must be a {kind} integer or two of them (for height and width), got {value!r}")
-    return sizes
+from minitorch_cnn.backend.arguments import pair
 
 
 def span(kernel, dilation):

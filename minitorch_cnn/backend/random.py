@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minitorch_cnn.backend.arguments import whole
+
 
 class Generator:
     """A stream of random numbers of its own.
@@ -30,11 +32,7 @@ class Generator:
         TypeError, ValueError
             If the seed is not a whole number, or negative.
         """
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise TypeError(f"a seed must be a whole number, got {seed!r} of type {type(seed).__name__}")
-        if seed < 0:
-            raise ValueError(f"a seed must not be negative, got {seed}")
-        self.numpy = np.random.Generator(np.random.PCG64(int(seed)))
+        self.numpy = np.random.Generator(np.random.PCG64(whole("a seed", seed, least=0)))
         return self
 
     def get_state(self):

@@ -3,12 +3,12 @@
 import collections
 import copy
 import math
-import operator
 import os
 
 import numpy as np
 
 from minitorch_cnn.backend import CPU, asarray, keep_freed_memory
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.data.dataset import device_of_samples, gather, moved
 
@@ -71,8 +71,8 @@ class DataLoader:
             if not hasattr(dataset, method):
                 raise TypeError(f"expected a data set with {method}, got {type(dataset).__name__}")
         self.dataset = dataset
-        self.batch_size = _integer("batch_size", batch_size, least=1)
-        self.num_workers = _integer("num_workers", num_workers, least=0)
+        self.batch_size = whole("batch_size", batch_size, least=1)
+        self.num_workers = whole("num_workers", num_workers, least=0)
         self.pin_memory, self.persistent_workers = bool(pin_memory), bool(persistent_workers)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.collate_fn, self.generator = collate_fn, generator
@@ -136,15 +136,3 @@ def _map_ahead(function, inputs):
     finally:  # at the end, after an error, or when the iterator is dropped
         if os.getpid() == process:
             thread.shutdown(cancel_futures=True)
-
-
-def _integer(name, value, least):
-    try:
-        integer = operator.index(value)
-    except TypeError:
-        raise TypeError(f"expected {name} to be an integer, got {value!r}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"expected {name} to be an integer, got {value!r}")
-    if integer < least:
-        raise ValueError(f"expected {name} to be at least {least}, got {value}")
-    return integer

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from minitorch_cnn.autograd import Function, enable_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU
-from minitorch_cnn.backend.geometry import pair, span
+from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.geometry import span
 from minitorch_cnn.backend.random import get_rng_state, set_rng_state
 from minitorch_cnn.inspection.tables import table
 from minitorch_cnn.nn.explain import shape_of

@@ -2,6 +2,8 @@
 
 from minitorch_cnn.nn.module import Module
 
+__all__ = ["ModuleList", "Sequential"]
+
 
 class _Numbered(Module):
     """Modules in order, reached by their index as well as by their name."""

@@ -4,6 +4,8 @@ from minitorch_cnn.nn import state
 from minitorch_cnn.nn.explain import run
 from minitorch_cnn.nn.registry import Registry
 
+__all__ = ["Module"]
+
 
 class Module(Registry):
     """The base class of layers and networks.

@@ -2,6 +2,8 @@
 
 from minitorch_cnn.autograd.tensor import Tensor
 
+__all__ = ["Parameter"]
+
 
 class Parameter(Tensor):
     """A tensor that a `Module` lists among its parameters when it is assigned to an attribute.

@@ -1,12 +1,12 @@
 """Tensors from numbers: given, constant, counted or random."""
 
 import math
-import operator
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.ops.operands import convert
 from minitorch_cnn.ops.shape import as_size
@@ -86,17 +86,13 @@ def _made(array, dtype, device, requires_grad):
     return Tensor(asarray(array, as_device(device), dtype), requires_grad=requires_grad)
 
 
-def _count(name, value):
-    """A whole number that is not negative."""
-    value = operator.index(value)
-    if value < 0:
-        raise RuntimeError(f"{name} must not be negative, got {value}")
-    return value
-
-
 def _shape(size, keyword=None):
     size = as_size(size if keyword is None else (keyword,))
-    return tuple(_count("a size", s) for s in size)
+    return tuple(_size("a size", s) for s in size)
+
+
+def _size(name, value):
+    return whole(name, value, least=0, error=RuntimeError)
 
 
 def zeros(*args, size=None, dtype=None, device=None, requires_grad=False):
@@ -162,12 +158,12 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     if not dtypes.is_floating(dtype):
         start, end = int(start), int(end)
-    return _made(np.linspace(start, end, _count("linspace: steps", steps)), dtype, device, requires_grad)
+    return _made(np.linspace(start, end, _size("steps", steps)), dtype, device, requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
-    n, m = _count("eye: n", n), _count("eye: m", n if m is None else m)
+    n, m = _size("n", n), _size("m", n if m is None else m)
     return _made(np.eye(n, m), dtype or dtypes.float32, device, requires_grad)
 
 
@@ -215,7 +211,7 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
 
 def randperm(n, *, generator=None, dtype=None, device=None):
     """The numbers from 0 to n-1 in random order."""
-    return _made(_stream(generator).permutation(_count("n", n)), dtype or dtypes.int64, device, False)
+    return _made(_stream(generator).permutation(_size("n", n)), dtype or dtypes.int64, device, False)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):

@@ -213,12 +213,12 @@ def test_samples_that_a_collate_fn_reads_stay_on_the_host(gpu):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "expected batch_size to be at least 1, got 0"),
-        ({"batch_size": -4}, ValueError, "expected batch_size to be at least 1, got -4"),
-        ({"batch_size": 2.0}, TypeError, r"expected batch_size to be an integer, got 2\.0"),
-        ({"batch_size": True}, TypeError, "expected batch_size to be an integer, got True"),
-        ({"batch_size": None}, TypeError, "expected batch_size to be an integer, got None"),
-        ({"num_workers": -1}, ValueError, "expected num_workers to be at least 0, got -1"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"batch_size": -4}, ValueError, "batch_size must be at least 1, got -4"),
+        ({"batch_size": 2.0}, TypeError, r"batch_size must be a whole number, got 2\.0"),
+        ({"batch_size": True}, TypeError, "batch_size must be a whole number, got True"),
+        ({"batch_size": None}, TypeError, "batch_size must be a whole number, got None"),
+        ({"num_workers": -1}, ValueError, "num_workers must be at least 0, got -1"),
         ({"dataset": []}, ValueError, "expected a data set with at least one sample"),
         ({"dataset": iter([1])}, TypeError, "expected a data set with __len__, got list_iterator"),
         ({"batch_size": 9, "drop_last": True}, ValueError, "drop_last leaves no batch: batch_size=9, but 8 samples"),

@@ -1,32 +1,30 @@
 """Functions of tensors that layers are made of, by family."""
 
-from minitorch_cnn.nn.functional.activations import log_softmax, relu, sigmoid, softmax, tanh
-from minitorch_cnn.nn.functional.affine import linear
-from minitorch_cnn.nn.functional.convolution import conv2d, conv_transpose2d, fold, unfold
-from minitorch_cnn.nn.functional.losses import cross_entropy, mse_loss, nll_loss
-from minitorch_cnn.nn.functional.normalization import batch_norm
-from minitorch_cnn.nn.functional.padding import pad
-from minitorch_cnn.nn.functional.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from minitorch_cnn.nn.functional.regularization import dropout
+from minitorch_cnn.nn.functional import (
+    activations,
+    affine,
+    convolution,
+    losses,
+    normalization,
+    padding,
+    pooling,
+    regularization,
+)
+from minitorch_cnn.nn.functional.activations import *
+from minitorch_cnn.nn.functional.affine import *
+from minitorch_cnn.nn.functional.convolution import *
+from minitorch_cnn.nn.functional.losses import *
+from minitorch_cnn.nn.functional.normalization import *
+from minitorch_cnn.nn.functional.padding import *
+from minitorch_cnn.nn.functional.pooling import *
+from minitorch_cnn.nn.functional.regularization import *
 
-__all__ = [
-    "conv2d",
-    "conv_transpose2d",
-    "unfold",
-    "fold",
-    "pad",
-    "avg_pool2d",
-    "max_pool2d",
-    "adaptive_avg_pool2d",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "softmax",
-    "log_softmax",
-    "linear",
-    "batch_norm",
-    "dropout",
-    "cross_entropy",
-    "nll_loss",
-    "mse_loss",
-]
+__all__ = []
+__all__ += activations.__all__
+__all__ += affine.__all__
+__all__ += convolution.__all__
+__all__ += losses.__all__
+__all__ += normalization.__all__
+__all__ += padding.__all__
+__all__ += pooling.__all__
+__all__ += regularization.__all__

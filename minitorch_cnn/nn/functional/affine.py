@@ -5,6 +5,8 @@ import math
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.ops.linalg import Linear
 
+__all__ = ["linear"]
+
 
 def linear(input, weight, bias=None):
     """Y = x Wᵀ + b: every output is a weighted sum of all inputs.

@@ -1,10 +1,13 @@
 """Convolution, its transpose, and the windows alone: what is asked for is checked, and handed to an operation."""
 
-from minitorch_cnn.backend.geometry import check_fit, paddings, pair, span
+from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.geometry import check_fit, paddings, span
 from minitorch_cnn.nn.functional.checks import images
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
 from minitorch_cnn.ops.windows import Fold, Windows
+
+__all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):

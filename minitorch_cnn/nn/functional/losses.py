@@ -13,6 +13,8 @@ from minitorch_cnn.ops.classification import CrossEntropy, log_softmax
 from minitorch_cnn.ops.elementwise import where
 from minitorch_cnn.ops.reduce import pick
 
+__all__ = ["cross_entropy", "mse_loss", "nll_loss"]
+
 
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """-log softmax(input)[target]: how surprised the network is by the truth, in nats.

@@ -2,6 +2,8 @@
 
 from minitorch_cnn.autograd import no_grad
 
+__all__ = ["batch_norm"]
+
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """Bring every channel to mean 0 and variance 1, then scale and shift it: y = (x - μ) / √(σ² + ε) · w + b.

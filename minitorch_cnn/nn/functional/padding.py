@@ -4,6 +4,8 @@ from minitorch_cnn.ops.indexing import GetItem
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.ops.windows import Pad
 
+__all__ = ["pad"]
+
 _MODES = ("constant", "reflect", "replicate", "circular")
 
 

@@ -6,13 +6,16 @@ import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.backend.geometry import check_fit, pair, span
+from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.geometry import check_fit, span
 from minitorch_cnn.nn.functional.checks import images
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
 from minitorch_cnn.ops.elementwise import maximum
 from minitorch_cnn.ops.reduce import pick
 from minitorch_cnn.ops.windows import SumWindows, Windows
+
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 def avg_pool2d(

@@ -2,6 +2,8 @@
 
 from minitorch_cnn.ops.creation import rand_like
 
+__all__ = ["dropout"]
+
 
 def dropout(input, p=0.5, training=True, inplace=False):
     """Zero each element with probability p and scale the others by 1 / (1 - p), so that the mean stays.

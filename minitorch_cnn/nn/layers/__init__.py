@@ -1,1 +1,19 @@
 """The layers, by family."""
+
+from minitorch_cnn.nn.layers import activation, convolution, dropout, linear, loss, normalization, pooling
+from minitorch_cnn.nn.layers.activation import *
+from minitorch_cnn.nn.layers.convolution import *
+from minitorch_cnn.nn.layers.dropout import *
+from minitorch_cnn.nn.layers.linear import *
+from minitorch_cnn.nn.layers.loss import *
+from minitorch_cnn.nn.layers.normalization import *
+from minitorch_cnn.nn.layers.pooling import *
+
+__all__ = []
+__all__ += activation.__all__
+__all__ += convolution.__all__
+__all__ += dropout.__all__
+__all__ += linear.__all__
+__all__ += loss.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__

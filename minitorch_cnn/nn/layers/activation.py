@@ -3,6 +3,8 @@
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
+__all__ = ["LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Tanh"]
+
 
 class Sigmoid(Module):
     """1 / (1 + e⁻ˣ), element by element."""

@@ -1,11 +1,14 @@
 """Convolution layers."""
 
-from minitorch_cnn.backend.geometry import paddings, pair, whole
+from minitorch_cnn.backend.arguments import pair, whole
+from minitorch_cnn.backend.geometry import paddings
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 from minitorch_cnn.ops.creation import empty
+
+__all__ = ["Conv2d", "ConvTranspose2d"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 

@@ -3,6 +3,8 @@
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Module):
     """In training, zero each element with probability p and scale the others by 1 / (1 - p); else do nothing.

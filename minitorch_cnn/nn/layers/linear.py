@@ -1,11 +1,13 @@
 """Linear and the layers that only pass on or rearrange."""
 
-from minitorch_cnn.backend.geometry import whole
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 from minitorch_cnn.ops.creation import empty
+
+__all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):

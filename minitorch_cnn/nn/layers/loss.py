@@ -3,6 +3,8 @@
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
+__all__ = ["CrossEntropyLoss", "MSELoss", "NLLLoss"]
+
 
 class CrossEntropyLoss(Module):
     """The cross-entropy of logits and labels: how surprised the network is by the truth, in nats.

@@ -1,12 +1,14 @@
 """Batch normalisation."""
 
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.dtypes import int64
-from minitorch_cnn.backend.geometry import whole
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 from minitorch_cnn.ops.creation import empty, ones, zeros
+
+__all__ = ["BatchNorm1d", "BatchNorm2d"]
 
 
 class _BatchNorm(Module):

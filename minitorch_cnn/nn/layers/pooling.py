@@ -3,6 +3,8 @@
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
+__all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
+
 
 class AvgPool2d(Module):
     """The mean of every window. (N, C, H, W) → (N, C, OH, OW), or both without N.

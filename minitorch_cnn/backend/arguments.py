@@ -1,0 +1,69 @@
+"""What users pass, checked: whole numbers, pairs of them, and names that may be misspelt."""
+
+import operator
+
+
+def whole(name, value, least=None, error=ValueError):
+    """A whole number, such as a number of channels.
+
+    Raises
+    ------
+    TypeError
+        If it is not one.
+    error
+        If it is below `least`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if least is not None and number < least:
+        raise error(f"{name} must be at least {least}, got {value}")
+    return number
+
+
+def pair(name, value, least=1):
+    """A size for height and width: ``3`` becomes ``(3, 3)``.
+
+    Raises
+    ------
+    TypeError
+        If a size is not a whole number.
+    RuntimeError
+        If there are not one or two of them, or one is below `least`.
+    """
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    sizes = sizes * 2 if len(sizes) == 1 else sizes
+    try:
+        sizes = tuple(map(operator.index, sizes))
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number or two of them (height, width), got {value!r}") from None
+    if len(sizes) != 2 or min(sizes) < least:
+        kind = "positive" if least else "non-negative"
+        raise RuntimeError(f"{name} must be a {kind} integer or two of them (for height and width), got {value!r}")
+    return sizes
+
+
+def no_attribute(owner, name, known):
+    """The error for a name that `owner` does not have, with what was probably meant, or what there is.
+
+    Parameters
+    ----------
+    owner : str
+        In words, such as ``"module 'minitorch_cnn.nn'"``.
+    name : str
+    known : sequence of str
+
+    Returns
+    -------
+    AttributeError
+        To be raised.
+    """
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f". Did you mean: {close[0]!r}?" if close else f". It has {', '.join(known)}" if len(known) < 12 else ""
+    # obj=None: with it, Python's traceback would add the hint a second time; a notebook's adds none.
+    return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name, obj=None)
