@@ -59,7 +59,7 @@ def slices(count, parts):
 
 
 def over(function, *arrays):
-    """``function(*arrays)``, which fills or changes arrays of one shape element by element; by parts, if they are large.
+    """``function(*arrays)``, which fills or changes arrays of one shape element by element; in parts, if large.
 
     They are cut along the axis that lies outermost in the memory of the first.
     """
