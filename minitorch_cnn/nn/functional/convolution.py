@@ -1,9 +1,8 @@
-"""Convolution, its transpose, and the windows alone: what is asked for is checked, and handed to an operation."""
+"""Convolution, its transpose, and the windows alone: the arguments are checked and handed to an operation."""
 
-from minitorch_cnn.backend.arguments import pair
-from minitorch_cnn.backend.geometry import check_fit, paddings, span
-from minitorch_cnn.nn.functional.checks import images
-from minitorch_cnn.nn.functional.padding import framed
+from minitorch_cnn.backend.geometry import span
+from minitorch_cnn.nn.functional.checks import check_conv2d, check_conv_transpose2d, check_fold, check_unfold
+from minitorch_cnn.nn.functional.padding import framed, without_frame
 from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
 from minitorch_cnn.ops.windows import Fold, Windows
 
@@ -61,19 +60,9 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     tensor([[[[19., 25.],
               [37., 43.]]]])
     """
-    x, is_batch = images("conv2d", input)
-    _check("conv2d", input, weight, bias, x.shape[1], weight.shape[1] * groups if weight.ndim == 4 else None)
-    o = weight.shape[0]
-    if groups < 1 or o % groups:
-        raise RuntimeError(f"conv2d: groups={groups} must divide the {o} output channels")
-    stride, dilation = pair("stride", stride), pair("dilation", dilation)
-    kernel = weight.shape[2:]
-    before, after = paddings(padding, kernel, stride, dilation)
-    check_fit("conv2d", x.shape[2:], kernel, dilation, before, after)
-
-    convolve = Convolve(stride, dilation, before, after, groups)
-    y = convolve(x, weight, bias)  # (N, O, OH, OW)
-    return y if is_batch else y[0]
+    x, geometry = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
+    y = Convolve(*geometry)(x, weight, bias)  # (N, O, OH, OW)
+    return y if input.ndim == 4 else y[0]
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
@@ -104,28 +93,16 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     RuntimeError
         If shapes or types do not fit, or `output_padding` is not smaller than stride or dilation.
     """
-    x, is_batch = images("conv_transpose2d", input)
-    _check("conv_transpose2d", input, weight, None, x.shape[1], weight.shape[0])
-    c, kernel = weight.shape[0], weight.shape[2:]
-    if groups < 1 or c % groups:
-        raise RuntimeError(f"conv_transpose2d: groups={groups} must divide the {c} input channels")
-    o = weight.shape[1] * groups
-    _check_bias("conv_transpose2d", bias, o)
-    stride, dilation = pair("stride", stride), pair("dilation", dilation)
-    padding, extra = pair("padding", padding, least=0), pair("output_padding", output_padding, least=0)
-    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
-        raise RuntimeError(f"output_padding {extra} must be smaller than either stride {stride} or dilation {dilation}")
-
+    x, stride, padding, extra, dilation = check_conv_transpose2d(
+        input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+    kernel = weight.shape[2:]
     size = [(n - 1) * s + span(k, d) for n, s, k, d in zip(x.shape[2:], stride, kernel, dilation, strict=True)]
-    transposed = ConvolveTransposed(stride, dilation, (0, 0), (0, 0), groups, size)
-    y = framed(transposed(x, weight), (0, 0), extra)
-    size = y.shape[2:]
-    if any(s - 2 * p < 1 for s, p in zip(size, padding, strict=True)):
-        raise RuntimeError(f"conv_transpose2d: padding {padding} leaves nothing of an output of size {size}")
-    y = y[:, :, padding[0] : size[0] - padding[0], padding[1] : size[1] - padding[1]]  # (N, O, OH, OW)
+    y = ConvolveTransposed(stride, dilation, (0, 0), (0, 0), groups, size)(x, weight)
+    y = without_frame(framed(y, (0, 0), extra), padding)  # (N, O, OH, OW)
     if bias is not None:
-        y = y + bias.reshape(o, 1, 1)
-    return y if is_batch else y[0]
+        y = y + bias.reshape(-1, 1, 1)
+    return y if input.ndim == 4 else y[0]
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
@@ -142,16 +119,13 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     Tensor
         Of shape (N, C·KH·KW, L), or (C·KH·KW, L), with one column for each of the L windows.
     """
-    x, is_batch = images("unfold", input)
-    kernel, dilation = pair("kernel_size", kernel_size), pair("dilation", dilation)
-    padding, stride = pair("padding", padding, least=0), pair("stride", stride)
-    check_fit("unfold", x.shape[2:], kernel, dilation, padding, padding)
+    x, kernel, dilation, padding, stride = check_unfold(input, kernel_size, dilation, padding, stride)
     windows = Windows(kernel, stride, dilation)(framed(x, padding, padding))  # (N, C, OH, OW, KH, KW)
     n, c, oh, ow, kh, kw = windows.shape
     columns = windows.permute(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
     if columns._view_of is not None:  # of windows that share their elements: who writes to one would change others
         columns = columns.clone()
-    return columns if is_batch else columns[0]
+    return columns if input.ndim == 4 else columns[0]
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
@@ -175,48 +149,11 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     RuntimeError
         If the number of rows is no multiple of KH·KW, or the number of columns is not that of the windows.
     """
-    if input.ndim not in (2, 3):
-        raise RuntimeError(f"fold expected an input of shape (N, C*KH*KW, L) or (C*KH*KW, L), got {input.shape}")
-    columns = input if input.ndim == 3 else input.reshape(1, *input.shape)
-    output_size, (kh, kw) = pair("output_size", output_size), pair("kernel_size", kernel_size)
-    dilation, stride = pair("dilation", dilation), pair("stride", stride)
-    padding = pair("padding", padding, least=0)
-    n, rows, length = columns.shape
-    if rows % (kh * kw):
-        raise RuntimeError(f"fold: the {rows} rows of the input must be a multiple of KH*KW = {kh}*{kw} = {kh * kw}")
-    size = tuple(s + 2 * p for s, p in zip(output_size, padding, strict=True))
-    check_fit("fold", output_size, (kh, kw), dilation, padding, padding)
-    oh, ow = ((s - span(k, d)) // t + 1 for s, k, d, t in zip(size, (kh, kw), dilation, stride, strict=True))
-    if length != oh * ow:
-        raise RuntimeError(f"fold: an image of {output_size} has {oh} x {ow} = {oh * ow} windows, got {length} columns")
-    windows = columns.reshape(n, rows // (kh * kw), kh, kw, oh, ow).permute(0, 1, 4, 5, 2, 3)
-    x = Fold((kh, kw), stride, dilation, size)(windows)
-    x = x[:, :, padding[0] : size[0] - padding[0], padding[1] : size[1] - padding[1]]  # (N, C, H, W)
+    columns, size, kernel, dilation, padding, stride, counts = check_fold(
+        input, output_size, kernel_size, dilation, padding, stride
+    )
+    windows = columns.unflatten(1, (-1, *kernel)).unflatten(4, counts)  # (N, C, KH, KW, OH, OW)
+    padded = tuple(s + 2 * p for s, p in zip(size, padding, strict=True))
+    x = Fold(kernel, stride, dilation, padded)(windows.permute(0, 1, 4, 5, 2, 3))
+    x = without_frame(x, padding)  # (N, C, H, W)
     return x if input.ndim == 3 else x[0]
-
-
-def _check(name, input, weight, bias, channels, expected):
-    if weight.ndim != 4:
-        raise RuntimeError(
-            f"{name} expected a weight of 4 dimensions (O, C / groups, KH, KW), got shape {weight.shape}"
-        )
-    if channels != expected:
-        raise RuntimeError(
-            f"{name} expected an input of {expected} channels for a weight of shape {weight.shape}, "
-            f"but got {channels} channels (input shape {input.shape})"
-        )
-    if len({x.dtype for x in (input, weight, bias) if x is not None}) > 1:
-        raise RuntimeError(
-            f"{name} expected input, weight and bias of one type, got {input.dtype}, {weight.dtype} and "
-            f"{getattr(bias, 'dtype', None)}; convert with .to()"
-        )
-    if not all(weight.shape):
-        raise RuntimeError(f"{name} expected a weight with elements, got shape {weight.shape}")
-    _check_bias(name, bias, weight.shape[0])
-
-
-def _check_bias(name, bias, channels):
-    if bias is not None and bias.shape != (channels,):
-        raise RuntimeError(
-            f"{name} expected a bias of shape ({channels},), one for each output channel, got {bias.shape}"
-        )

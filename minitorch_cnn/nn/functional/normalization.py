@@ -1,6 +1,7 @@
 """Batch normalisation."""
 
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.nn.functional.checks import check_batch_norm
 
 __all__ = ["batch_norm"]
 
@@ -41,26 +42,19 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
     Shift", 2015.
     """
-    if not eps > 0:
-        raise ValueError(f"batch_norm eps must be positive, but got {eps}")
-    if input.numel() == 0:  # nothing to normalise, and nothing to learn from
+    check_batch_norm(input, running_mean, running_var, weight, training, eps)
+    if input.numel() == 0:
         output = input.clone() if weight is None else input * weight[0]
         return output if bias is None else output + bias[0]
     c = input.shape[1]
-    for name, tensor in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight)):
-        if tensor is not None and tensor.shape != (c,):
-            raise RuntimeError(
-                f"batch_norm expects {tensor.numel()} channels, as {name} has, {c} came (input shape {input.shape})"
-            )
     per_channel = (1, c) + (1,) * (input.ndim - 2)
     if training:
-        mean, var, count = _batch_statistics(input)
+        mean, var = _batch_statistics(input)
         if running_mean is not None:
+            count = input.numel() // c
             with no_grad():
                 _move(running_mean, mean.reshape(c), momentum)
                 _move(running_var, var.reshape(c) * (count / (count - 1)), momentum)
-    elif running_mean is None or running_var is None:
-        raise RuntimeError("batch_norm needs running_mean and running_var when training is False")
     else:
         mean, var = running_mean.reshape(per_channel), running_var.reshape(per_channel)
     scale = 1 / (var + eps).sqrt()  # (1, C, 1, …)
@@ -71,18 +65,13 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
 
 def _batch_statistics(input):
-    """Mean and (biased) variance of every channel, (1, C, 1, …), and over how many values each goes."""
-    count = input.numel() // max(input.shape[1], 1)
-    if count <= 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {input.shape}: use a larger batch, "
-            "or switch to evaluation with eval()"
-        )
+    """Mean and (biased) variance of every channel: (1, C, 1, …)."""
     dims = (0, *range(2, input.ndim))
-    mean = input.mean(dims, keepdim=True)  # (1, C, 1, …)
+    mean = input.mean(dims, keepdim=True)
     centred = input - mean  # (N, C, …)
-    return mean, (centred * centred).mean(dims, keepdim=True), count
+    return mean, (centred * centred).mean(dims, keepdim=True)
 
 
 def _move(average, value, momentum):
+    """Move a running average towards the value of this batch."""
     average.mul_(1 - momentum).add_(value * momentum)

@@ -65,6 +65,12 @@ def framed(x, before, after, value=0.0):
     return Pad(((0, 0), (0, 0), (before[0], after[0]), (before[1], after[1])), value)(x)
 
 
+def without_frame(x, widths):
+    """Images without so many rows at the top and at the bottom, and columns on the left and on the right."""
+    (top, left), (h, w) = widths, x.shape[2:]
+    return x[:, :, top : h - top, left : w - left] if top or left else x
+
+
 def _widths(input, pad):
     """A pair (before, after) for each dimension."""
     if len(pad) % 2 or len(pad) > 2 * input.ndim:

@@ -6,9 +6,8 @@ import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.backend.arguments import pair
-from minitorch_cnn.backend.geometry import check_fit, span
-from minitorch_cnn.nn.functional.checks import images
+from minitorch_cnn.backend.geometry import span, window_count
+from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
 from minitorch_cnn.ops.elementwise import maximum
@@ -57,14 +56,14 @@ def avg_pool2d(
     """
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be zero")
-    x, is_batch = images("avg_pool2d", input)
+    x, *geometry = check_pool2d("avg_pool2d", input, kernel_size, stride, padding)
     x = x if x.is_floating_point() else x.long()  # a sum of bytes is no byte
-    axes = _axes("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    axes = _axes(x, *geometry, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
-    kernel, stride = zip(*((a.kernel, a.stride) for a in axes), strict=True)
+    kernel, stride, *_ = geometry
     sums = SumWindows(kernel, stride)(_framed(x, axes, 0))  # (N, C, OH, OW)
     y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
-    return y if is_batch else y[0]
+    return y if input.ndim == 4 else y[0]
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -96,23 +95,23 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     RuntimeError
         If the padding is too large, or the kernel is larger than the padded image.
     """
-    x, is_batch = images("max_pool2d", input)
-    axes = _axes("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
+    x, *geometry = check_pool2d("max_pool2d", input, kernel_size, stride, padding, dilation)
+    axes = _axes(x, *geometry, ceil_mode)
     lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
-    kernel, stride, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
+    kernel, stride, padding, dilation = geometry
     windows = Windows(kernel, stride, dilation)(_framed(x, axes, lowest))
     n, c, oh, ow, kh, kw = windows.shape
     candidates = windows.permute(4, 5, 2, 1, 3, 0).reshape(kh * kw, oh, c, ow, n)
     values, index = candidates.max(0)  # (OH, C, OW, N)
-    if any(a.padding for a in axes):
+    if any(padding):
         index = _off_padding(index, axes, kw)
         values = pick(candidates, 0, index.unsqueeze(0)).squeeze(0)
     y = values.permute(3, 1, 0, 2)  # (N, C, OH, OW)
-    y = y if is_batch else y[0]
+    y = y if input.ndim == 4 else y[0]
     if not return_indices:
         return y
     indices = _plane_indices(index, axes, kw).permute(3, 1, 0, 2)
-    return y, indices if is_batch else indices[0]
+    return y, indices if input.ndim == 4 else indices[0]
 
 
 def adaptive_avg_pool2d(input, output_size):
@@ -130,18 +129,12 @@ def adaptive_avg_pool2d(input, output_size):
     Tensor
         Of shape (N, C, OH, OW), or (C, OH, OW).
     """
-    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    if input.ndim < 3:
-        raise ValueError(f"adaptive_avg_pool2d expected (N, C, H, W) or (C, H, W), got shape {input.shape}")
-    if len(sizes) != 2:
-        raise RuntimeError(f"adaptive_avg_pool2d: output_size must be one number or two, got {output_size}")
-    x, is_batch = images("adaptive_avg_pool2d", input)
-    sizes = pair("output_size", [old if new is None else new for old, new in zip(x.shape[2:], sizes, strict=True)], 0)
+    x, sizes = check_adaptive_avg_pool2d(input, output_size)
     rows, columns = (
         Tensor(asarray(_means(h, oh), x.device, x.dtype)) for h, oh in zip(x.shape[2:], sizes, strict=True)
     )
     y = rows @ x @ columns.mT  # (N, C, OH, OW)
-    return y if is_batch else y[0]
+    return y if input.ndim == 4 else y[0]
 
 
 def _means(size, output_size):
@@ -161,8 +154,8 @@ class _Axis:
 
     def __init__(self, size, kernel, stride, padding, dilation, ceil_mode):
         self.size, self.kernel, self.stride, self.padding, self.dilation = size, kernel, stride, padding, dilation
-        room = size + 2 * padding - span(kernel, dilation)
-        self.count = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+        room = size + 2 * padding + (stride - 1 if ceil_mode else 0)
+        self.count = window_count(room, kernel, stride, dilation)
         if ceil_mode and (self.count - 1) * stride >= size + padding:
             self.count -= 1  # the last window must start inside the image or its left padding
         missing = (self.count - 1) * stride + span(kernel, dilation) - (size + 2 * padding)
@@ -181,18 +174,8 @@ class _Axis:
         return end - start
 
 
-def _axes(name, x, kernel_size, stride, padding, dilation, ceil_mode):
+def _axes(x, kernel, stride, padding, dilation, ceil_mode):
     """The windows along height and width."""
-    kernel = pair("kernel_size", kernel_size)
-    stride = kernel if stride is None or stride == () else pair("stride", stride)
-    padding, dilation = pair("padding", padding, least=0), pair("dilation", dilation)
-    if any(2 * p > span(k, d) for p, k, d in zip(padding, kernel, dilation, strict=True)):
-        raise RuntimeError(
-            f"{name}: padding {padding} should be at most half of the kernel size {kernel} (dilation {dilation})"
-        )
-    if not all(x.shape[1:]):
-        raise RuntimeError(f"{name} expected images with elements, got input shape {x.shape}")
-    check_fit(name, x.shape[2:], kernel, dilation, padding, padding)
     return [_Axis(*a, ceil_mode) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)]
 
 

@@ -1,5 +1,6 @@
 """Dropout."""
 
+from minitorch_cnn.nn.functional.checks import check_dropout
 from minitorch_cnn.ops.creation import rand_like
 
 __all__ = ["dropout"]
@@ -28,8 +29,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     >>> set(dropout(mt.ones(100), p=0.5).tolist()) == {0.0, 2.0}
     True
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    check_dropout(p)
     if not training or p == 0:
         return input
     kept = (rand_like(input, requires_grad=False) >= p).to(input.dtype)

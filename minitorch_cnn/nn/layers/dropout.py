@@ -1,6 +1,7 @@
 """Dropout."""
 
 from minitorch_cnn.nn import functional as F
+from minitorch_cnn.nn.functional.checks import check_dropout
 from minitorch_cnn.nn.module import Module
 
 __all__ = ["Dropout"]
@@ -25,8 +26,7 @@ class Dropout(Module):
 
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        check_dropout(p)
         self.p = p
         self.inplace = inplace
 

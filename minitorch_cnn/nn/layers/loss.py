@@ -7,7 +7,7 @@ __all__ = ["CrossEntropyLoss", "MSELoss", "NLLLoss"]
 
 
 class CrossEntropyLoss(Module):
-    """The cross-entropy of logits and labels: how surprised the network is by the truth, in nats.
+    """The cross-entropy of logits and labels: -log softmax(input)[target], the mean over a batch.
 
     Parameters
     ----------
