@@ -11,9 +11,9 @@ LONGEST = 30  # lines of shapes; of a deeper network, the last ones are shown
 
 
 class Trail(threading.local):
-    """The list that the running module collects its layers in: ``(layer, shape of its output)``."""
+    """The layers that have returned since the outermost module was called: ``(layer, shape of its output)``."""
 
-    inside = None  # None while no module is running
+    layers = None  # a list while a module is running
 
 
 trail = Trail()
@@ -26,26 +26,27 @@ def shape_of(value):
 
 def run(module, args, kwargs):
     """``module.forward(*args, **kwargs)``; an error of it is told with the layer and the shapes on the way there."""
-    outside, trail.inside = trail.inside, []
-    inside = trail.inside
+    is_outermost = trail.layers is None
+    if is_outermost:
+        trail.layers = []
+    layers, before = trail.layers, len(trail.layers)
     try:
         output = module.forward(*args, **kwargs)
+        if len(layers) == before:  # nothing inside of it was called: it is a layer itself
+            layers.append((module, shape_of(output)))
+        return output
     except EXPLAINED as error:
         if not hasattr(error, "layer"):
             error.layer = module
-        if outside is None:
-            explain(error, module, inside, (*args, *kwargs.values()))
-        else:
-            outside.extend(inside)
+        if is_outermost:
+            explain(error, module, layers, (*args, *kwargs.values()))
         raise
     finally:
-        trail.inside = outside
-    if outside is not None:
-        outside.extend(inside or [(module, shape_of(output))])
-    return output
+        if is_outermost:
+            trail.layers = None
 
 
-def explain(error, model, inside, inputs):
+def explain(error, model, layers, inputs):
     """Append to an error's text which layer of a model failed, and how the shapes came about.
 
     Parameters
@@ -56,20 +57,20 @@ def explain(error, model, inside, inputs):
         Python has notes (3.11).
     model : Module
         The outermost module.
-    inside : list of (Module, tuple or str)
+    layers : list of (Module, tuple or str)
         The layers that have returned, and their outputs' shapes.
     inputs : sequence
         What the model was called with.
     """
     names = {id(module): name for name, module in model.named_modules()}
     lines = [_whereabouts(error.layer, names, model)]
-    if inside:
+    if layers:
         lines.append("the shapes up to there:")
         lines.append("  input " + ", ".join(str(shape_of(value)) for value in inputs))
-        if len(inside) > LONGEST:
-            lines.append(f"  ... {len(inside) - LONGEST} layers ...")
+        if len(layers) > LONGEST:
+            lines.append(f"  ... {len(layers) - LONGEST} layers ...")
         lines += [
-            f"  {names.get(id(layer), '?')} {type(layer).__name__} -> {shape}" for layer, shape in inside[-LONGEST:]
+            f"  {names.get(id(layer), '?')} {type(layer).__name__} -> {shape}" for layer, shape in layers[-LONGEST:]
         ]
     text = "\n".join(lines)
     if len(error.args) == 1 and isinstance(error.args[0], str):

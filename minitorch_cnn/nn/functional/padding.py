@@ -1,12 +1,12 @@
 """Padding by a constant, or by what is already there."""
 
+import math
+
 from minitorch_cnn.ops.indexing import GetItem
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.ops.windows import Pad
 
 __all__ = ["pad"]
-
-_MODES = ("constant", "reflect", "replicate", "circular")
 
 
 def pad(input, pad, mode="constant", value=None):
@@ -43,8 +43,8 @@ def pad(input, pad, mode="constant", value=None):
     tensor([[3., 2., 1., 2., 3., 2.]])
     """
     widths = _widths(input, pad)
-    if mode not in _MODES:
-        raise NotImplementedError(f"unknown padding mode {mode!r}; expected one of {', '.join(_MODES)}")
+    if mode not in MODES:
+        raise NotImplementedError(f"unknown padding mode {mode!r}; expected one of {', '.join(MODES)}")
     if mode != "constant" and value is not None and value != 0:
         raise RuntimeError(f"padding mode {mode!r} doesn't take in a value argument, got {value}")
     frame = tuple((max(before, 0), max(after, 0)) for before, after in widths)
@@ -97,24 +97,49 @@ def _cropped(input, widths):
 def _extended(input, dim, before, after, mode):
     """One dimension extended at both ends by its own elements."""
     size = input.shape[dim]
-    limit = {"reflect": size - 1, "replicate": max(before, after) if size else 0, "circular": size}[mode]
-    if max(before, after) > limit:
+    ends, widest = EXTENSIONS[mode]
+    if max(before, after) > widest(size):
         raise RuntimeError(
-            f"{mode} padding of ({before}, {after}) in dimension {dim} is too wide: at most {limit} "
+            f"{mode} padding of ({before}, {after}) in dimension {dim} is too wide: at most {widest(size)} "
             f"can be filled from size {size} (input shape {input.shape})"
         )
-
-    def part(*bounds):
-        return GetItem((*[slice(None)] * dim, slice(*bounds)))(input)  # unlike input[...], also backwards
-
-    def repeated(edge, times):
-        return edge.expand([times if i == dim else -1 for i in range(input.ndim)])
-
-    if mode == "reflect":
-        end = size - 2 - after
-        left, right = part(before, 0, -1), part(size - 2, end if end >= 0 else None, -1)
-    elif mode == "circular":
-        left, right = part(size - before, size), part(0, after)
-    else:
-        left, right = repeated(part(0, 1), before), repeated(part(size - 1, size), after)
+    left, right = ends(input, dim, before, after)
     return cat([piece for piece, width in ((left, before), (input, 1), (right, after)) if width], dim)
+
+
+def _part(input, dim, *bounds):
+    """A slice of one dimension; unlike one by ``input[...]``, also backwards."""
+    return GetItem((*[slice(None)] * dim, slice(*bounds)))(input)
+
+
+# --- the modes: what to put before and after a dimension -------------------------------------------------
+
+
+def _mirrored(input, dim, before, after):
+    """c b | a b c d | c b: the image mirrored at its edge, which is not repeated."""
+    start = input.shape[dim] - 2
+    end = start - after
+    return _part(input, dim, before, 0, -1), _part(input, dim, start, end if end >= 0 else None, -1)
+
+
+def _edges_repeated(input, dim, before, after):
+    """a a | a b c d | d d: the edge, again and again."""
+
+    def repeated(i, times):
+        return _part(input, dim, i, i + 1).expand([times if k == dim else -1 for k in range(input.ndim)])
+
+    return repeated(0, before), repeated(input.shape[dim] - 1, after)
+
+
+def _continued(input, dim, before, after):
+    """c d | a b c d | a b: the opposite side."""
+    size = input.shape[dim]
+    return _part(input, dim, size - before, size), _part(input, dim, 0, after)
+
+
+EXTENSIONS = {  # beside "constant": what is put there, and how much of it there can be
+    "reflect": (_mirrored, lambda size: size - 1),
+    "replicate": (_edges_repeated, lambda size: math.inf if size else 0),
+    "circular": (_continued, lambda size: size),
+}
+MODES = ("constant", *EXTENSIONS)

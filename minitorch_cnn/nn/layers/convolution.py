@@ -4,13 +4,14 @@ from minitorch_cnn.backend.arguments import pair, whole
 from minitorch_cnn.backend.geometry import paddings
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
+from minitorch_cnn.nn.functional.padding import EXTENSIONS
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 from minitorch_cnn.ops.creation import empty
 
 __all__ = ["Conv2d", "ConvTranspose2d"]
 
-_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+PADDING_MODES = ("zeros", *EXTENSIONS)
 
 
 class _Conv(Module):
@@ -28,8 +29,8 @@ class _Conv(Module):
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
             if channels % groups:
                 raise ValueError(f"{name} must be divisible by groups: {channels} is not divisible by {groups}")
-        if padding_mode not in _PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f"padding_mode must be one of {PADDING_MODES}, but got padding_mode='{padding_mode}'")
         self.kernel_size = pair("kernel_size", kernel_size)
         self.stride = pair("stride", stride)
         self.dilation = pair("dilation", dilation)
