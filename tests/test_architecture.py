@@ -17,11 +17,9 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.rel
 # From the ground up: floors, on each of them rooms side by side, and in each room its files in the order in which they
 # may import each other. A file may import what stands on a lower floor, or before it in its own room.
 HOUSE = [
-    {"backend": ["arguments", "devices", "dtypes", "arrays", "geometry", "random", "parallel"]},
-    {
-        "autograd": ["display", "operators", "methods", "inplace", "mode", "tensor", "memory", "function", "walk"],
-        "gpu": ["launch", "recording", "kernels", "sgd"],
-    },
+    {"backend": ["arguments", "devices", "dtypes", "settings", "arrays", "geometry", "random", "parallel"]},
+    {"autograd": ["display", "operators", "methods", "inplace", "mode", "tensor", "memory", "function", "walk"]},
+    {"gpu": ["launch", "kernels", "sgd", "recording", "capture"]},
     {
         "ops": [
             "operands", "steps", "elementwise", "arithmetic", "compare", "shape", "indexing", "reduce",
@@ -119,6 +117,11 @@ def test_one_file_imports_cupy_and_the_backend_alone_names_it(path):
         assert "cupy" not in [node.value for node in nodes if isinstance(node, ast.Constant)]
         assert not re.search(r"import cupy|from cupy", source)
     assert "numpy is xp" not in source and "xp is np" not in source, "name the difference in backend/arrays.py"
+
+
+def test_nobody_asks_whether_a_step_is_recorded():
+    """A recording sets what it needs (backend/settings.py); who captures a step knows of it, and nothing else does."""
+    assert [module_of(path) for path in FILES if "gpu.recording" in imported_modules(path)] == ["gpu.capture"]
 
 
 @each_file

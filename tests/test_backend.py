@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +276,34 @@ def test_a_multiple_lies_in_memory_as_the_tensor_does(order, device):
     for y, expected in ((x * 2, host * 2), (x / 2, host / 2)):
         assert y.array.strides == x.array.strides and y.tolist() == expected.tolist()
     assert (mt.ones((), device=device) * 2).item() == 2
+
+
+@pytest.mark.parametrize("first", ["cpu", "cuda"])
+def test_an_optimizer_takes_parameters_of_two_devices(first, gpu):
+    second = "cpu" if first == "cuda" else "cuda"
+    params = [mt.ones(3, device=device, requires_grad=True) for device in (first, second, first)]
+    for momentum in (0, 0.5):
+        optimizer = mt.optim.SGD(params, lr=0.5, momentum=momentum)
+        for param in params:
+            param.grad = mt.full_like(param, 2)
+        optimizer.step()
+    assert [p.tolist() for p in params] == [[-1.0] * 3] * 3
+
+
+# --- what code above sets for a while --------------------------------------------------------------------------
+
+
+def test_a_setting_is_the_own_of_its_thread_and_ends_with_its_block():
+    setting, seen = backend.settings.Setting("default"), []
+    with pytest.raises(KeyError), setting.set("outer"):
+        with setting.set("inner"):
+            thread = threading.Thread(target=lambda: seen.append(setting.value))
+            thread.start()
+            thread.join()
+            seen.append(setting.value)
+        seen.append(setting.value)
+        raise KeyError
+    assert [*seen, setting.value] == ["default", "inner", "outer", "default"]
 
 
 # --- the stand-in itself keeps CuPy's refusals -----------------------------------------------------------------

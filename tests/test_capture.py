@@ -378,6 +378,20 @@ def test_a_subclass_with_a_step_of_its_own_is_not_captured_and_does_its_own(devi
         np.testing.assert_allclose(new, old - rate * gradient, rtol=1e-6, atol=1e-7)
 
 
+def test_a_class_with_an_update_of_its_own_says_itself_whether_it_can_be_captured():
+    class Declared(WithAnUpdateOfItsOwn):
+        capturable = True
+
+        def update(self, parameter, gradient, state, group):
+            parameter -= gradient
+
+    class Plain(mt.optim.SGD):
+        name = "another name, the same steps"
+
+    assert [c.capturable for c in (mt.optim.SGD, Plain, Declared, WithAnUpdateOfItsOwn)] == [True, True, True, False]
+    assert not mt.optim.Adam.capturable and not mt.optim.Optimizer.capturable
+
+
 @on_gpu
 def test_to_the_device_where_it_is_changes_nothing(device):
     """As `training.evaluate` does it after each epoch."""

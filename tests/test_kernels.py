@@ -319,7 +319,7 @@ PRODUCTS = [
 def test_matrix_product(device, dtype, shapes, transposed):
     a, b = (numbers(*shape, dtype=dtype) for shape in shapes)
     a, b = (x.swapaxes(-1, -2).copy().swapaxes(-1, -2) if t else x for x, t in zip((a, b), transposed))
-    close(kernels.matmul(on_device(a), on_device(b)), a @ b, 2e-4 if dtype == "float32" else 1e-11)
+    close(kernels.in_tiles(on_device(a), on_device(b)), a @ b, 2e-4 if dtype == "float32" else 1e-11)
 
 
 @on_gpu
@@ -328,14 +328,21 @@ def test_matrix_product_of_overlapping_views(device):
     x = numbers(12, 7)
     a = np.lib.stride_tricks.as_strided(x, (5, 7, 14), (2 * x.strides[0], x.strides[1], x.strides[1]))
     b = numbers(14, 6)[::-1, ::2]
-    close(kernels.matmul(on_device(a), on_device(b)), a @ b)
+    close(kernels.in_tiles(on_device(a), on_device(b)), a @ b)
 
 
 @on_gpu
 def test_the_product_is_that_of_the_library_unless_a_graph_is_recorded(device, monkeypatch):
     a, b = on_device(numbers(3, 4)), on_device(numbers(4, 5))
-    monkeypatch.setattr(kernels, "matmul", lambda *_: pytest.fail("our kernel was called"))
-    close(linalg.matmul_of(a, b), backend.to_numpy(a) @ backend.to_numpy(b))
+    expected = backend.to_numpy(a) @ backend.to_numpy(b)
+    monkeypatch.setattr(kernels, "launch", lambda name, *_: pytest.fail(f"our kernel was called: {name}"))
+    close(linalg.matmul_of(a, b), expected)
+    with kernels.multiply.set(kernels.in_tiles), pytest.raises(pytest.fail.Exception, match="called: matmul"):
+        linalg.matmul_of(a, b)
+    with kernels.multiply.set(kernels.in_tiles):  # of integers there is no kernel
+        close(
+            linalg.matmul_of(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))), np.full((2, 2), 3), 1e-9
+        )
 
 
 # --- what the run on the CPU would notice --------------------------------------------------------------------
@@ -347,7 +354,7 @@ def test_no_thread_depends_on_the_turn_of_another(name, standin, monkeypatch):
     """Threads that take their turns the other way round compute the same, to the last bit."""
     x, labels = on_device(numbers(300, 40)), on_device(rng.integers(0, 40, 300))
     run = {
-        "matmul": lambda: kernels.matmul(x, x.T),
+        "matmul": lambda: kernels.in_tiles(x, x.T),
         "cross_entropy": lambda: ce.losses_of(x, labels, -100)[1],
     }[name]
     forwards = backend.to_numpy(run())
@@ -410,7 +417,7 @@ def test_nothing_is_written_beside_an_output(standin, monkeypatch):
     kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
     totals = ce.losses_of(logits, labels, -100)[1]
     ce.gradient_of(logits, labels, -100, one, totals, True)
-    kernels.matmul(on_device(numbers(17, 600)), on_device(numbers(600, 70)))
+    kernels.in_tiles(on_device(numbers(17, 600)), on_device(numbers(600, 70)))
     assert len(made) == 10
     for strip, count in made:
         assert (strip[:32] == 77).all() and (strip[32 + count :] == 77).all()

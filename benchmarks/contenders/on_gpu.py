@@ -33,7 +33,7 @@ def blocks(step, steps, synchronize):
 def ours(batch, steps, captured=False, device="cuda"):
     """The step of the training loop, which leaves the checks of labels for later; or captured once and replayed."""
     import minitorch_cnn as mt
-    from minitorch_cnn.gpu.recording import deferred_checks
+    from minitorch_cnn.backend import deferred_checks
 
     net, loss = _our_lenet(device), mt.nn.CrossEntropyLoss()
     optimizer = mt.optim.SGD(net.parameters(), lr=task.LR)

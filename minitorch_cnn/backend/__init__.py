@@ -25,3 +25,4 @@ from minitorch_cnn.backend.devices import (
     is_available,
     unavailable_reason,
 )
+from minitorch_cnn.backend.settings import before_step, checks_are_deferred, deferred_checks

@@ -7,12 +7,12 @@ libraries really differ, there is a function with a name of its own here.
 import ctypes
 import functools
 import sys
-import threading
 
 import numpy as np
 
 from minitorch_cnn.backend import devices
 from minitorch_cnn.backend.devices import CPU, CUDA, is_available
+from minitorch_cnn.backend.settings import Setting
 
 ON_HOST = np.ndarray, np.generic  # the classes of NumPy's arrays, and of its numbers
 
@@ -56,14 +56,8 @@ def to_numpy(array):
     return array.get() if isinstance(array, devices.cupy_array_type()) else np.asarray(array)
 
 
-class _Transfer(threading.local):
-    """How this thread copies data of the host to the GPU. Who records its work puts another way in place."""
-
-    def __init__(self):
-        self.to_gpu = lambda data, dtype: devices.cupy().asarray(data, dtype=dtype)
-
-
-transfer = _Transfer()
+# How data of the host comes to the GPU. A recording sets another way in its place.
+copy_to_gpu = Setting(lambda data, dtype: devices.cupy().asarray(data, dtype=dtype))
 
 
 def asarray(data, device=CPU, dtype=None):
@@ -78,7 +72,7 @@ def asarray(data, device=CPU, dtype=None):
     """
     if device == CUDA:
         is_there = isinstance(data, devices.cupy_array_type())
-        return (devices.cupy().asarray if is_there else transfer.to_gpu)(data, dtype=dtype)
+        return (devices.cupy().asarray if is_there else copy_to_gpu.value)(data, dtype=dtype)
     if isinstance(data, devices.cupy_array_type()):
         data = data.get()
     return np.asarray(data, dtype=dtype)

@@ -1,4 +1,8 @@
-"""Functions of arrays on a GPU that have a kernel of their own (kernels.cu), in place of a plain one: see `on_gpu`."""
+"""What a GPU computes in one launch where CuPy would need several: each function starts a kernel of kernels.cu.
+
+The plain version, for a CPU and for other types, stands with its operation: in ops/ under `on_gpu`, in optim/sgd.py
+with `in_one_launch`. The two agree up to rounding. The matrix product is left to cuBLAS while that can be called.
+"""
 
 import math
 
@@ -6,8 +10,8 @@ import numpy as np
 
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend.geometry import window_count
-from minitorch_cnn.gpu.launch import THREADS, blocks, counted, dense, has_kernel, laid_out_as, launch
-from minitorch_cnn.gpu.recording import is_recording
+from minitorch_cnn.backend.settings import Setting
+from minitorch_cnn.gpu.launch import THREADS, blocks, counted, dense, laid_out_as, launch
 
 # --- sigmoid ---------------------------------------------------------------------------------------------
 
@@ -158,11 +162,6 @@ _PARAMETERS = np.dtype(
 )
 
 
-def can_sgd(parameters):
-    """Whether `sgd` can change these arrays: on a GPU, of one type, their elements without gaps."""
-    return bool(parameters) and has_kernel(*parameters) and all(dense(w) is w for w in parameters)
-
-
 def sgd(parameters, gradients, velocities, settings):
     """One step of stochastic gradient descent for many tensors on a GPU, in place, in one launch for 32 of them.
 
@@ -190,18 +189,26 @@ _ROWS, _COLUMNS, _DEPTH = 16, 64, 16  # the tile of the kernel
 _MATRIX = np.dtype([("batch", "i8"), ("row", "i8"), ("column", "i8")])
 
 
-def must_matmul(a, b):
-    """Whether `matmul` has to take the place of cuBLAS: while a CUDA graph is recorded, CuPy refuses to call that."""
-    return is_recording() and has_kernel(a, b)
-
-
 def matmul(a, b):
-    """The product of matrices (..., M, K) and (..., K, N)."""
+    """The product of matrices (..., M, K) and (..., K, N): by cuBLAS, where no other way is set."""
+    return multiply.value(a, b)
+
+
+def by_cublas(a, b):
+    """The product by NVIDIA's library."""
+    return get_array_module(a).matmul(a, b)
+
+
+multiply = Setting(by_cublas)  # a recording sets `in_tiles` in its place
+
+
+def in_tiles(a, b):
+    """The product by a kernel of our own, tile by tile."""
     xp = get_array_module(a)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (m, k), n = a.shape[-2:], b.shape[-1]
     if n <= _ROWS < m:  # a tile is wide: let it lie along the longer side of the product
-        return matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
+        return in_tiles(b.swapaxes(-1, -2), a.swapaxes(-1, -2)).swapaxes(-1, -2)
     if len(batch) > 1:
         a, b = (xp.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, *x.shape[-2:]) for x in (a, b))
     count = math.prod(batch)

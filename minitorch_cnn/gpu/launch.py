@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn.backend import CUDA, device_of, get_array_module
+from minitorch_cnn.backend import get_array_module
 
 THREADS = 256  # of a block, where a thread computes one element
-TYPES = {np.dtype("float32")}, {np.dtype("float64")}
+TYPES = np.dtype("float32"), np.dtype("float64")
 
 
 def has_kernel(*arrays):
     """Whether arrays are on a GPU, and all of one type that the kernels are compiled for."""
-    return device_of(arrays[0]) == CUDA and {x.dtype for x in arrays} in TYPES
+    dtype = arrays[0].dtype
+    return dtype in TYPES and all(not isinstance(x, np.ndarray) and x.dtype == dtype for x in arrays)
 
 
 def on_gpu(kernel, typed=(0,)):
@@ -38,6 +39,8 @@ def on_gpu(kernel, typed=(0,)):
     def decorate(plain):
         @functools.wraps(plain)
         def function(*args):
+            if isinstance(args[typed[0]], np.ndarray):  # on a CPU: this line is all that the choice costs
+                return plain(*args)
             return (kernel if has_kernel(*(args[i] for i in typed)) else plain)(*args)
 
         return function

@@ -1,46 +1,17 @@
-"""CUDA graphs: work of the GPU that is recorded once and replayed; and the checks that a thread puts off.
+"""CUDA graphs: work of the GPU that is recorded once and replayed.
 
-What else knows of it asks here: the matrix product, which then is no call of cuBLAS; the optimizer, whose settings may
-change between two replays; and the loss, which checks labels.
+Nothing else knows of a recording. It sets, for its thread and its time, what has to be done another way: products,
+copies from the host, checks of values, the steps of optimizers.
 """
 
 import contextlib
-import threading
+import functools
 
-from minitorch_cnn.backend.arrays import transfer
+from minitorch_cnn.backend.arrays import copy_to_gpu
+from minitorch_cnn.backend.settings import Setting, before_step, deferred_checks
+from minitorch_cnn.gpu import kernels, sgd
 
-
-class _Mode(threading.local):
-    checks_are_deferred = False
-    recording = None
-
-
-_mode = _Mode()
-
-
-@contextlib.contextmanager
-def deferred_checks():
-    """Leave out, in this thread, the checks of values for which the host would have to wait for the GPU.
-
-    What such a check would have refused, a label that is no class, then makes the result NaN. Who looks at results only
-    now and then, as the training loop does, checks then.
-
-    Examples
-    --------
-    >>> with deferred_checks():
-    ...     checks_are_deferred()
-    True
-    """
-    before, _mode.checks_are_deferred = _mode.checks_are_deferred, True
-    try:
-        yield
-    finally:
-        _mode.checks_are_deferred = before
-
-
-def checks_are_deferred():
-    """Whether this thread is within `deferred_checks`."""
-    return _mode.checks_are_deferred
+_is_recording = Setting(False)
 
 
 class Recording:
@@ -58,12 +29,12 @@ class Recording:
     Attributes
     ----------
     before_replay : list of callable
-        What is called before each replay; `at_replay` adds to it.
+        What is called before each replay.
     """
 
     def __init__(self, xp):
         self.pool, self.stream = xp.cuda.MemoryPool(), xp.cuda.Stream(non_blocking=True)
-        self.xp, self.graph, self.before_replay, self.is_open = xp, None, [], False
+        self.xp, self.graph, self.before_replay = xp, None, []
 
     def warm_up(self, function):
         """Call a function as it is to be recorded. It compiles its kernels, and the pool grows to what it needs."""
@@ -76,17 +47,15 @@ class Recording:
 
     def record(self, function):
         """Call a function, whose work is not done now but recorded."""
-        with self._current(), self._refusing_the_host():
+        recorded_sgd = functools.partial(sgd.recorded, self.before_replay)
+        with self._current(), copy_to_gpu.set(_refuse_the_host), sgd.how.set(recorded_sgd):
             self.stream.begin_capture()
-            self.is_open = True
             try:
                 result = function()
             except BaseException:
                 with contextlib.suppress(Exception):  # after a refused call, there is no graph to end with
                     self.stream.end_capture()
                 raise
-            finally:
-                self.is_open = False
             self.graph = self.stream.end_capture()
         return result
 
@@ -103,41 +72,28 @@ class Recording:
         return self.xp.cuda.MemoryPointer(memory, 0)
 
     @contextlib.contextmanager
-    def _refusing_the_host(self):
-        """Within it, nothing of the host is copied to the GPU: the graph would read memory that is free by then."""
-
-        def refuse(data, dtype):
-            raise RuntimeError("numbers of the host cannot be copied to the GPU while a step is captured")
-
-        before, transfer.to_gpu = transfer.to_gpu, refuse
-        try:
-            yield
-        finally:
-            transfer.to_gpu = before
-
-    @contextlib.contextmanager
     def _current(self):
-        if _mode.recording is not None:
+        """Within it, work goes to the stream, memory comes from the pool, and all is done as it can be recorded."""
+        if _is_recording.value:
             raise RuntimeError("a captured step was called within a captured step; capture the outer one alone")
-        xp, _mode.recording = self.xp, self
-        try:
-            with self.stream, xp.cuda.using_allocator(self._allocate), deferred_checks():
-                yield
-        finally:
-            _mode.recording = None
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_is_recording.set(True))
+            stack.enter_context(self.stream)
+            stack.enter_context(self.xp.cuda.using_allocator(self._allocate))
+            stack.enter_context(deferred_checks())
+            stack.enter_context(kernels.multiply.set(kernels.in_tiles))  # CuPy refuses to call cuBLAS
+            stack.enter_context(before_step.set(_refuse_what_counts_in_python))
+            yield
 
 
-def is_recording():
-    """Whether what this thread gives the GPU to do is being recorded, or warmed up to be recorded, as a CUDA graph."""
-    return _mode.recording is not None
+def _refuse_the_host(data, dtype):
+    """What a graph copied from the host, it would read again at each replay, when that memory is long free."""
+    raise RuntimeError("numbers of the host cannot be copied to the GPU while a step is captured")
 
 
-def is_capturing():
-    """Whether the work of this thread is not done now, but only recorded."""
-    return is_recording() and _mode.recording.is_open
-
-
-def at_replay(prepare):
-    """While work is being recorded, have a function called before each replay of it."""
-    if is_capturing():
-        _mode.recording.before_replay.append(prepare)
+def _refuse_what_counts_in_python(optimizer):
+    if not optimizer.capturable:
+        raise RuntimeError(
+            f"{type(optimizer).__name__} cannot be part of a captured step: numbers that it computes in Python, such "
+            "as those that depend on the count of steps, would stay what they were. Use SGD, or leave it uncaptured"
+        )

@@ -5,47 +5,83 @@ import weakref
 import numpy as np
 
 from minitorch_cnn.backend import asarray
+from minitorch_cnn.backend.settings import Setting
 from minitorch_cnn.gpu import kernels
-from minitorch_cnn.gpu.launch import laid_out_as
-from minitorch_cnn.gpu.recording import at_replay, is_capturing
-
-_settings = weakref.WeakKeyDictionary()  # optimizer -> id of a group -> what the kernel reads of its settings
+from minitorch_cnn.gpu.launch import dense, has_kernel, laid_out_as
 
 
-def update_on_gpu(optimizer, params, group):
-    """Change the parameters of a group in one launch.
+def in_one_launch(update, one_by_one):
+    """SGD's `update_group`: on a GPU, the kernel changes all parameters as `update` would change each.
+
+    Parameters
+    ----------
+    update : callable
+        What the kernel stands for. An optimizer with another update goes one by one.
+    one_by_one : callable
+        The `update_group` for all that the kernel does not change.
+    """
+
+    def update_group(optimizer, params, group):
+        if params and not isinstance(params[0].array, np.ndarray) and type(optimizer).update is update:
+            params = how.value(optimizer, params, group)
+        one_by_one(optimizer, params, group)
+
+    update_group.__doc__ = one_by_one.__doc__
+    return update_group
+
+
+def at_once(optimizer, params, group):
+    """Change the parameters of a group now.
 
     Returns
     -------
     list of Tensor
-        Those that are left to change one by one: all that are not on a GPU, and those whose momentum begins.
+        Those that are left to change one by one: all that the kernel does not take, or those whose momentum begins.
     """
-    if not kernels.can_sgd([param.array for param in params]):
-        if is_capturing():
-            raise RuntimeError("SGD expected parameters on the GPU, of one type in each group and without gaps")
+    if not _has_kernel(params):
         return params
-    known = _settings.setdefault(optimizer, {})
-    settings = known.get(id(group))
-    if settings is None or settings.group is not group or settings.array.dtype != params[0].dtype:
-        settings = known[id(group)] = _Settings(group, params[0])
-    first = [param for param in params if not _has_velocity(optimizer, param)] if group["momentum"] else []
-    if first and is_capturing():
-        raise RuntimeError("the first step with momentum is another one than those that follow: warm up longer")
+    settings = _settings_of(optimizer, params, group)
+    settings.refresh()
+    first = [param for param in params if _velocity(optimizer, param) is None] if group["momentum"] else []
     params = [param for param in params if param not in set(first)]
     if params:
-        launch = _Launch(optimizer, params, settings)
-        at_replay(launch.prepare)
-        launch()
+        for param in params if group["momentum"] else ():
+            velocity = _velocity(optimizer, param)
+            velocity.array = laid_out_as(param.array, velocity.array)
+        _Launch(optimizer, params, settings)()
     return first
 
 
-def _has_velocity(optimizer, param):
-    """Whether a parameter has a momentum of its type and in its memory order; one that it has is made so."""
-    velocity = optimizer.state.get(param, {}).get("momentum_buffer")
-    if velocity is None:
-        return False
-    before, velocity.array = velocity.array, laid_out_as(param.array, velocity.array)
-    return velocity.array is before or not is_capturing()
+def recorded(before_replay, optimizer, params, group):
+    """Record the change of the parameters of a group, with what is to be called before each replay.
+
+    Returns
+    -------
+    list
+        Nothing is left.
+    """
+    if not _has_kernel(params):
+        raise RuntimeError("SGD expected parameters on the GPU, of one type in each group and without gaps")
+    for param in params if group["momentum"] else ():
+        velocity = _velocity(optimizer, param)
+        if velocity is None or laid_out_as(param.array, velocity.array) is not velocity.array:
+            raise RuntimeError("the first step with momentum is another one than those that follow: warm up longer")
+    launch = _Launch(optimizer, params, _settings_of(optimizer, params, group))
+    before_replay.append(launch.prepare)
+    launch()
+    return []
+
+
+how = Setting(at_once)  # a recording sets `recorded` in its place
+
+
+def _has_kernel(params):
+    arrays = [param.array for param in params]
+    return has_kernel(*arrays) and all(dense(w) is w for w in arrays)
+
+
+def _velocity(optimizer, param):
+    return optimizer.state.get(param, {}).get("momentum_buffer")
 
 
 class _Launch:
@@ -58,8 +94,6 @@ class _Launch:
         self.groups = len(optimizer.param_groups)
 
     def __call__(self):
-        if not is_capturing():  # else the numbers would be written at each replay
-            self.settings.refresh()
         weights, velocities = self.arrays  # kept, so that nobody else gets their memory
         kernels.sgd(weights, [gradient.array for gradient in self.gradients], velocities, self.settings.array)
 
@@ -84,13 +118,24 @@ class _Launch:
         weights = [param.array for param in self.params]
         if not self.settings.group["momentum"]:
             return weights, weights
-        velocities = [self.optimizer.state.get(param, {}).get("momentum_buffer") for param in self.params]
+        velocities = [_velocity(self.optimizer, param) for param in self.params]
         return weights, [None if velocity is None else velocity.array for velocity in velocities]
 
     def _places(self):
         """Where each of them lies, and how."""
         arrays = [array for some in self._arrays() for array in some]
         return [None if a is None else (getattr(a.data, "ptr", "cpu"), a.strides, a.dtype) for a in arrays]
+
+
+_settings = weakref.WeakKeyDictionary()  # optimizer -> id of a group -> what the kernel reads of its settings
+
+
+def _settings_of(optimizer, params, group):
+    known = _settings.setdefault(optimizer, {})
+    settings = known.get(id(group))
+    if settings is None or settings.group is not group or settings.array.dtype != params[0].dtype:
+        settings = known[id(group)] = _Settings(group, params[0])
+    return settings
 
 
 class _Settings:

@@ -6,8 +6,7 @@ from itertools import chain
 
 from minitorch_cnn.autograd import enable_grad, no_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import asarray
-from minitorch_cnn.gpu.recording import is_recording
+from minitorch_cnn.backend import asarray, before_step
 
 
 class Optimizer:
@@ -35,6 +34,11 @@ class Optimizer:
 
     capturable = False  #: whether a step can be part of one that `cuda.capture` records
     like_parameter = ()  #: the names of those tensors in the state that have their parameter's shape
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not {"step", "update", "update_group"}.isdisjoint(vars(cls)):  # what is new in them, no replay would do
+            cls.capturable = vars(cls).get("capturable", False)
 
     def __init__(self, params, defaults):
         if isinstance(params, Tensor) or not hasattr(params, "__iter__"):
@@ -106,11 +110,7 @@ class Optimizer:
         RuntimeError
             Within a step that is captured, if the optimizer is not `capturable`.
         """
-        if is_recording() and not self.capturable:
-            raise RuntimeError(
-                f"{type(self).__name__} cannot be part of a captured step: numbers that it computes in Python, such as "
-                "those that depend on the count of steps, would stay what they were. Use SGD, or leave it uncaptured"
-            )
+        before_step.value(self)
         loss = None
         if closure is not None:
             with enable_grad():

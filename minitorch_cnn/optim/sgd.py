@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.gpu.sgd import update_on_gpu
+from minitorch_cnn.gpu.sgd import in_one_launch
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
 
@@ -43,6 +43,7 @@ class SGD(Optimizer):
     [0.5, 1.0]
     """
 
+    capturable = True
     like_parameter = ("momentum_buffer",)
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
@@ -53,17 +54,8 @@ class SGD(Optimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "momentum": momentum,
-                "dampening": dampening,
-                "weight_decay": weight_decay,
-                "nesterov": nesterov,
-                "maximize": maximize,
-            },
-        )
+        rates = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        super().__init__(params, {**rates, "nesterov": nesterov, "maximize": maximize})
 
     def update(self, parameter, gradient, state, group):
         # float(): with a NumPy float64, the products and the momentum of float32 weights would be float64.
@@ -80,11 +72,4 @@ class SGD(Optimizer):
             gradient = gradient + momentum * velocity.array if group["nesterov"] else velocity.array
         parameter -= lr * gradient
 
-    @property
-    def capturable(self):
-        """Yes, but not a subclass with a step of its own: what that does in Python, no replay would do."""
-        return type(self).step is SGD.step and type(self).update is SGD.update
-
-    def update_group(self, params, group):
-        one_by_one = update_on_gpu(self, params, group) if type(self).update is SGD.update else params
-        super().update_group(one_by_one, group)
+    update_group = in_one_launch(update, Optimizer.update_group)

@@ -9,7 +9,7 @@ from helpers import assert_same_as_torch, needs_torch, to_numpy, torch
 
 import minitorch_cnn as mt
 from minitorch_cnn import nn
-from minitorch_cnn.gpu.recording import deferred_checks
+from minitorch_cnn.backend import deferred_checks
 
 rng = np.random.default_rng(2)
 F = nn.functional

@@ -48,7 +48,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         If one of them is not a tensor.
     IndexError
         If a label is neither from 0 to C - 1 nor `ignore_index`. On a GPU, this takes a read of the labels; within
-        `recording.deferred_checks`, as in the training loop, the loss is NaN instead.
+        `backend.deferred_checks`, as in the training loop, the loss is NaN instead.
     ValueError
         If the batches differ in size, or `reduction` is unknown.
     RuntimeError
