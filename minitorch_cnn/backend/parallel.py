@@ -6,7 +6,6 @@ NumPy lets go of Python's interpreter lock while it computes, so that threads re
 that multiply matrices have threads of their own; while ours compute, they are held to one, for theirs wait by spinning.
 """
 
-import functools
 import os
 import queue
 import threading
@@ -14,15 +13,21 @@ import warnings
 
 import numpy as np
 
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.arrays import keep_freed_memory
 
 SMALLEST = 2**16  # elements: to share less among threads costs more than it brings
 
 
 def use_threads(count):
-    """Share work among `count` threads from now on; None, the default, is one for each core."""
-    _pool.wanted = count
-    _pool.forget()
+    """Share work among `count` threads from now on; None, the default, is one for each core.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither None nor a whole number of at least 1.
+    """
+    _pool.wanted = count if count is None else whole("the number of threads", count, least=1)
 
 
 def thread_count():
@@ -76,6 +81,8 @@ def over(function, *arrays):
 def run(function, parts):
     """Call a function with each of some parts, on threads; with BLAS at one thread, if that can be had.
 
+    Work that comes from a part, or while the threads are busy with another thread's, is done at once.
+
     Returns
     -------
     list
@@ -86,13 +93,17 @@ def run(function, parts):
     Exception
         That of the first part that fails. No part is being computed any more then, and some may never have been.
     """
-    if len(parts) == 1 or not _blas().is_known or not _pool.lock.acquire(blocking=False):
-        return [function(part) for part in parts]  # small, or the threads are busy with another thread's work
+    if len(parts) == 1 or not _pool.blas():
+        return [function(part) for part in parts]
+    region = object()
     try:
-        with _blas():
-            return _pool.share(_Work(function, parts))
-    finally:
-        _pool.lock.release()
+        try:
+            return _pool.share(_Work(function, parts)) if _pool.enter(region) else [function(part) for part in parts]
+        finally:
+            _pool.leave(region)
+    except BaseException:
+        _pool.leave(region)  # once more, for Ctrl-C may have struck within the line above
+        raise
 
 
 class _Work:
@@ -116,9 +127,9 @@ class _Work:
                 self.results[i] = self.function(self.parts[i])
             except BaseException as error:
                 self.stop()
+                if is_caller and not isinstance(error, Exception):
+                    raise  # Ctrl-C: it comes before what a part says
                 self.errors[i] = error
-                if is_caller:
-                    return
             if not is_caller:
                 with self.lock:
                     self.running -= 1
@@ -136,31 +147,78 @@ class _Work:
 
 
 class _Pool:
-    """The threads beside the calling one. They wait for work as long as the process lives."""
+    """The threads beside the calling one, which wait for work as long as the process lives; and the threads of BLAS."""
 
     def __init__(self):
-        self.wanted = None
+        self.wanted = self.libraries = self.before = None
         self.forget()
 
     def forget(self):
         """Begin without threads: as a forked process must, which has none of its parent's."""
-        self.lock, self.inbox, self.started = threading.Lock(), queue.SimpleQueue(), 0
+        self.inbox, self.started = queue.SimpleQueue(), 0
+        self.lock = threading.RLock()  # a signal's handler may compute, too
+        self.regions, self.owner = set(), None
+        self.leave(None)
+
+    def blas(self):
+        """The libraries that multiply matrices and whose threads can be limited."""
+        if self.libraries is None:
+            from threadpoolctl import ThreadpoolController
+
+            with self.lock:
+                self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            if not self.libraries:
+                warnings.warn(
+                    "no BLAS is found whose threads can be limited, so work is not shared among threads of our own",
+                    stacklevel=3,
+                )
+        return self.libraries
+
+    def enter(self, region):
+        """Hold BLAS to one thread until all regions are left; whether this one has the threads to itself."""
+        with self.lock:
+            self.regions.add(region)
+            if self.before is None:
+                self.before = [library.get_num_threads() for library in self.libraries]
+                for library in self.libraries:
+                    library.set_num_threads(1)
+            self.owner = self.owner or region
+            return self.owner is region
+
+    def leave(self, region):
+        """Undo `enter`, once."""
+        with self.lock:
+            self.regions.discard(region)
+            if self.owner is region:
+                self.owner = None
+            if self.before is not None and not self.regions:
+                for library, count in zip(self.libraries, self.before):
+                    library.set_num_threads(count)
+                self.before = None
 
     def share(self, work):
-        keep_freed_memory()
         helpers = min(thread_count(), len(work.parts)) - 1
         while self.started < helpers:
-            threading.Thread(target=_serve, args=(self.inbox,), name="parallel", daemon=True).start()
+            keep_freed_memory()
+            try:
+                threading.Thread(target=_serve, args=(self.inbox,), name="parallel", daemon=True).start()
+            except RuntimeError:  # the system has no more, or Python is ending: those that there are will do
+                helpers = self.started
+                break
             self.started += 1
         for _ in range(helpers):
             self.inbox.put(work)
         try:
             work.compute(is_caller=True)
-        finally:
+            work.wait()
+        finally:  # Ctrl-C may have struck in either
             work.stop()
             work.wait()
         if work.errors:
-            raise work.errors.pop(min(work.errors))
+            try:
+                raise work.errors.pop(min(work.errors))
+            finally:
+                work.errors.clear()  # an error that held this frame would hold itself
         return work.results
 
 
@@ -172,31 +230,6 @@ def _serve(inbox):
         del work  # with the arrays that it holds
 
 
-class _Blas:
-    """The libraries that multiply matrices: within a ``with`` block they compute on one thread."""
-
-    def __init__(self):
-        from threadpoolctl import ThreadpoolController
-
-        self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-        self.is_known = bool(self.libraries)
-        if not self.is_known:
-            warnings.warn(
-                "no BLAS is found whose threads can be limited, so work is not shared among threads of our own",
-                stacklevel=3,
-            )
-
-    def __enter__(self):
-        self.before = [library.get_num_threads() for library in self.libraries]
-        for library in self.libraries:
-            library.set_num_threads(1)
-
-    def __exit__(self, *_):
-        for library, count in zip(self.libraries, self.before):
-            library.set_num_threads(count)
-
-
-_blas = functools.cache(_Blas)
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forget)
