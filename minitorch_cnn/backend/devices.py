@@ -51,9 +51,11 @@ class Device:
 
     Parameters
     ----------
-    spec : str or Device
-        ``"cpu"``, ``"cuda"`` or ``"cuda:0"``. A process uses one GPU; which one, the environment variable
+    type : str or Device
+        ``"cpu"`` or ``"cuda"``, with or without ``":0"``. A process uses one GPU; which one, the environment variable
         ``CUDA_VISIBLE_DEVICES`` says.
+    index : int, optional
+        0.
 
     Attributes
     ----------
@@ -65,7 +67,7 @@ class Device:
     Raises
     ------
     TypeError, RuntimeError
-        If `spec` is not the name of a device.
+        If `type` is not the name of a device.
 
     Examples
     --------
@@ -73,12 +75,13 @@ class Device:
     (0, 'cpu')
     """
 
-    def __init__(self, spec):
-        if isinstance(spec, Device):
-            spec = str(spec)
+    def __init__(self, type, index=None):
+        spec = str(type) if isinstance(type, Device) else type
         if not isinstance(spec, str):
-            raise TypeError(f"a device is named by a string, 'cpu' or 'cuda'; got {spec!r} of {type(spec).__name__}")
-        if spec not in ("cpu", "cuda", "cuda:0"):
+            kind = spec.__class__.__name__
+            raise TypeError(f"a device is named by a string, 'cpu' or 'cuda'; got {spec!r} of {kind}")
+        spec = spec if index is None else f"{spec}:{index}"
+        if spec not in ("cpu", "cpu:0", "cuda", "cuda:0"):
             raise RuntimeError(
                 f"expected the device 'cpu' or 'cuda', got {spec!r}. A process uses one GPU: "
                 "choose another by the environment variable CUDA_VISIBLE_DEVICES"

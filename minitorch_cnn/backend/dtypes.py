@@ -1,5 +1,7 @@
 """The element types, and what comes out when two of them meet."""
 
+import math
+
 import numpy as np
 
 float32 = np.dtype("float32")
@@ -10,6 +12,80 @@ uint8 = np.dtype("uint8")
 bool_ = np.dtype("bool")
 
 _CATEGORIES = {"b": 0, "i": 1, "u": 1, "f": 2}  # NumPy's letters for: bool, signed and unsigned integer, float
+
+
+def as_dtype(spec):
+    """An element type from what may name one: a dtype, NumPy's class or name of it, or Python's float, int or bool.
+
+    Raises
+    ------
+    TypeError
+        If it names none whose elements are booleans, integers or floating-point numbers of up to 8 bytes.
+
+    Examples
+    --------
+    >>> as_dtype("float32"), as_dtype(np.int64), as_dtype(float)
+    (dtype('float32'), dtype('int64'), dtype('float64'))
+    """
+    if isinstance(spec, np.dtype):
+        dtype = spec
+    else:
+        try:
+            dtype = None if spec is None else np.dtype(spec)
+        except TypeError:
+            dtype = None
+        if dtype is None:
+            raise TypeError(
+                f"expected a dtype such as minitorch_cnn.float32, or its name in NumPy, got {spec!r} of type "
+                f"{type(spec).__module__}.{type(spec).__name__}"
+            )
+    if dtype.kind not in _CATEGORIES or dtype.itemsize > 8 or not dtype.isnative:
+        raise TypeError(f"elements are booleans, integers or floating-point numbers of up to 8 bytes, got {dtype!r}")
+    return dtype
+
+
+def fitted(number, dtype):
+    """A number as a Python number of a type, if that can hold it; what follows the point is cut off an integer's.
+
+    A negative number may stand for an unsigned one, as in PyTorch: -1 is 255 as uint8.
+
+    Raises
+    ------
+    RuntimeError
+        If the type cannot hold it.
+
+    Examples
+    --------
+    >>> fitted(1.5, uint8), fitted(-1, uint8), fitted(7, bool_)
+    (1, 255, True)
+    """
+    number = number.item() if isinstance(number, np.generic) else number
+    if dtype.kind == "b":
+        return bool(number)
+    if dtype.kind == "f":
+        if not np.finfo(dtype).max < abs(number) < math.inf:  # infinity and NaN fit
+            return float(number)
+    else:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if (low if low or isinstance(number, float) else -high) <= number <= high:
+            return int(number) if low else int(number) % (high + 1)
+    raise RuntimeError(f"value cannot be converted to type {dtype} without overflow, got {number!r}")
+
+
+def wrapped(number, dtype):
+    """A number as a Python number of a type; of one too large for an integer type, its last bits, as in PyTorch.
+
+    Examples
+    --------
+    >>> wrapped(300, uint8), wrapped(2**31, int32)
+    (44, -2147483648)
+    """
+    if dtype.kind == "f":
+        return float(number)
+    if dtype.kind == "b":
+        return bool(number)
+    bounds = np.iinfo(dtype)
+    return (int(number) - bounds.min) % (bounds.max - bounds.min + 1) + bounds.min
 
 
 def is_floating(dtype):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minitorch_cnn.backend.arguments import whole
+from minitorch_cnn.backend.devices import Device
 
 
 class Generator:
@@ -12,6 +13,8 @@ class Generator:
     ----------
     seed : int
         Equal seeds give equal streams.
+    device : Device or str, optional
+        Accepted as PyTorch has it, and without effect: numbers are drawn on the host for every device.
 
     Examples
     --------
@@ -21,18 +24,24 @@ class Generator:
     True
     """
 
-    def __init__(self, seed=0):
+    def __init__(self, seed=0, device=None):
+        self.device = Device("cpu" if device is None else device)
         self.manual_seed(seed)
 
     def manual_seed(self, seed):
         """Start the stream again from a seed, a whole number; return the generator.
 
+        As in PyTorch, a negative one is short for that number plus 2^64.
+
         Raises
         ------
         TypeError, ValueError
-            If the seed is not a whole number, or negative.
+            If the seed is not a whole number, or not one of 64 bits.
         """
-        self.numpy = np.random.Generator(np.random.PCG64(whole("a seed", seed, least=0)))
+        seed = whole("a seed", seed)
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(f"a seed must be a number from -2^63 to 2^64 - 1, got {seed}")
+        self.numpy = np.random.Generator(np.random.PCG64(seed % 2**64))
         return self
 
     def get_state(self):

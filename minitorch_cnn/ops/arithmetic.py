@@ -2,13 +2,15 @@
 
 import operator
 
+import numpy as np
+
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, in_memory_order
-from minitorch_cnn.backend.dtypes import bool_
+from minitorch_cnn.backend.dtypes import bool_, fitted, wrapped
 from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
-from minitorch_cnn.ops.steps import FloorDivide, TruncDivide
+from minitorch_cnn.ops.steps import FloorDivide, TruncDivide, divisible
 
 __all__ = ["add", "div", "mul", "neg", "pow", "sub"]
 
@@ -111,14 +113,28 @@ class Pow(Function):
 
 def add(input, other, *, alpha=1):
     """``input + alpha * other``, broadcast."""
-    return Add()(*promoted(input, other if alpha == 1 else mul(other, alpha)))
+    return Add()(*_scaled(input, other, alpha))
 
 
 def sub(input, other, *, alpha=1):
     """``input - alpha * other``, broadcast; booleans cannot be subtracted."""
     if any(isinstance(x, bool) or getattr(x, "dtype", None) == bool_ for x in (input, other)):
         raise RuntimeError("subtraction with booleans is not supported: use ^ or logical_not, or convert them")
-    return Sub()(*promoted(input, other if alpha == 1 else mul(other, alpha)))
+    return Sub()(*_scaled(input, other, alpha))
+
+
+def _scaled(input, other, alpha):
+    """Two operands in their common type, the second times `alpha`, which has no say in that type."""
+    a, b = promoted(input, other)
+    if alpha == 1 and alpha is not True:
+        return a, b
+    alpha, dtype = alpha.item() if isinstance(alpha, Tensor) else alpha, (a if isinstance(a, Tensor) else b).dtype
+    if dtype.kind != "f" and isinstance(alpha, (float, np.floating)):
+        raise RuntimeError(f"for integral input tensors, alpha must not be a floating point number, got {alpha}")
+    if dtype.kind != "b" and isinstance(alpha, (bool, np.bool_)):
+        raise RuntimeError(f"a boolean alpha is for booleans, and the result is {dtype}; got {alpha}")
+    alpha = fitted(alpha, dtype)
+    return a, mul(b, alpha) if isinstance(b, Tensor) else wrapped(b * alpha, dtype)
 
 
 def mul(input, other):
@@ -140,9 +156,10 @@ def div(input, other, *, rounding_mode=None):
     """
     if rounding_mode not in (None, "trunc", "floor"):
         raise RuntimeError(f"div expected rounding_mode to be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    a, b = promoted(input, other, floating=rounding_mode is None)
     if rounding_mode is not None:
+        a, b = divisible("div with a rounding_mode", input, other)
         return {"trunc": TruncDivide, "floor": FloorDivide}[rounding_mode]()(a, b)
+    a, b = promoted(input, other, floating=True)
     return Div()(a, b) if isinstance(b, Tensor) else Scale(operator.truediv)(a, b)
 
 
@@ -160,8 +177,8 @@ def pow(input, exponent):
         If `input` holds integers and `exponent` is a negative integer.
     """
     need_tensor("pow", input, exponent)
-    a, b = promoted(input, exponent)
-    refuse_bool("the power", a)
+    a, b = promoted(input, exponent, number=fitted if isinstance(input, Tensor) else wrapped)
+    refuse_bool("the power", a if isinstance(a, Tensor) else b)
     if isinstance(b, int) and b < 0:
         raise RuntimeError(f"integers to negative integer powers are not allowed, got exponent {b}; use .float()")
     return Pow()(a if isinstance(a, Tensor) else operand_like(a, b), b)

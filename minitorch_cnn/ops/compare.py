@@ -1,10 +1,12 @@
 """Questions about elements: comparisons and logic. Their answers have no gradient."""
 
+import numpy as np
+
 from minitorch_cnn.autograd.function import need_one_device
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.backend.dtypes import is_floating, uint8
-from minitorch_cnn.ops.operands import need_tensor, promoted
+from minitorch_cnn.backend import filled, get_array_module
+from minitorch_cnn.backend.dtypes import bool_, is_floating, uint8
+from minitorch_cnn.ops.operands import described, need_tensor, promoted
 
 __all__ = [
     "all", "allclose", "any", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt",
@@ -15,8 +17,12 @@ __all__ = [
 def _compare(name, input, other):
     """One of the array library's functions of two arrays; the second may be a number."""
     if not isinstance(input, Tensor):
-        raise TypeError(f"{name}: expected a Tensor first, got {input!r}; a number can only come second")
+        raise TypeError(f"{name} expected a Tensor first, got {described(input)}")
     need_one_device(name, input, other)
+    if isinstance(other, int) and input.array.dtype.kind in "iu":
+        bounds = np.iinfo(input.array.dtype)
+        if not bounds.min <= other <= bounds.max:  # above or below them all
+            return Tensor(filled(input.shape, getattr(np, name)(0.0, other), input.device, bool_))
     a, b = (x.array if isinstance(x, Tensor) else x for x in promoted(input, other))
     return Tensor(getattr(get_array_module(a), name)(a, b))
 
@@ -55,7 +61,7 @@ def _map(name, *inputs):
     """One of the array library's functions of arrays, as they are."""
     for x in inputs:
         if not isinstance(x, Tensor):
-            raise TypeError(f"{name} expected a Tensor, got {x!r} of type {type(x).__name__}; make one with tensor()")
+            raise TypeError(f"{name} expected a Tensor, got {described(x)}")
     need_one_device(name, *inputs)
     return Tensor(getattr(get_array_module(inputs[0].array), name)(*(x.array for x in inputs)))
 

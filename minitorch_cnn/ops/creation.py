@@ -1,14 +1,16 @@
 """Tensors from numbers: given, constant, counted or random."""
 
 import math
+import warnings
 
 import numpy as np
 
+from minitorch_cnn.autograd.mode import quiet
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module
+from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module, to_numpy
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.random import default_generator
-from minitorch_cnn.ops.operands import convert
+from minitorch_cnn.ops.operands import convert, described, plain
 from minitorch_cnn.ops.shape import as_size
 
 __all__ = [
@@ -26,7 +28,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     ----------
     data : number, nested sequence, array or Tensor
         Python floats become float32, whole numbers int64; arrays keep their type.
-    dtype : numpy.dtype, optional
+    dtype : dtype, optional
+        ``minitorch_cnn.float32`` or another; or the name that NumPy or Python has for it.
     device : Device or str, optional
         By default the CPU, or where `data` is.
     requires_grad : bool
@@ -37,6 +40,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
         If `data` is not made of numbers.
     ValueError
         If nested sequences differ in length.
+    RuntimeError
+        If a number in a sequence does not fit into an integer type that was asked for.
 
     Examples
     --------
@@ -44,17 +49,64 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     (2, 2)
     """
     array = data.array if isinstance(data, Tensor) else data
-    is_array = hasattr(array, "strides")
-    device = device_of(array) if device is None and is_array else as_device(device)
-    if not is_array:
-        array = np.asarray(array)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"a tensor is made of numbers; got {data!r} of type {type(data).__name__}")
-        if not isinstance(data, np.generic):
-            dtype = dtype or {"f": dtypes.float32, "i": dtypes.int64}.get(array.dtype.kind)
-    source, array = array, asarray(array, device, dtype)
-    is_shared = is_array and type(array) is type(source) and get_array_module(array).may_share_memory(array, source)
+    if not hasattr(array, "strides"):
+        array = np.asarray(array) if hasattr(array, "__array__") else None
+    given = array is not None
+    device = device_of(array) if device is None and given else as_device(device)
+    dtype = None if dtype is None else dtypes.as_dtype(dtype)
+    if not given:
+        array, dtype = _counted_out(data, dtype)
+    source = plain(array)
+    with quiet():  # a number too large for its type is infinite
+        array = asarray(source, device, dtype)
+    is_shared = given and type(array) is type(source) and get_array_module(array).may_share_memory(array, source)
     return Tensor(array.copy() if is_shared else array, requires_grad=requires_grad)
+
+
+def _counted_out(data, dtype):
+    """A number or nested sequence of numbers as an array, and the type that a tensor of it shall have.
+
+    Raises
+    ------
+    RuntimeError
+        If the type is one of integers and cannot hold them.
+    """
+    data, found = _without_tensors(data)
+    array = np.asarray(data)
+    if array.dtype.kind == "O" and found and found <= _PYTHONS.values():  # of integers of more than 64 bits
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a tensor is made of numbers; got {data!r} of type {type(data).__name__}")
+    if dtype is None:
+        by_kind = {"f": dtypes.float32, "i": dtypes.int64, "u": dtypes.int64}.get(array.dtype.kind, array.dtype)
+        dtype = dtypes.promote([(d, 2) for d in found]) if found else by_kind
+    if dtype.kind in "iu" and dtype != array.dtype and array.size:
+        dtypes.fitted(array.min(), dtype)
+        dtypes.fitted(array.max(), dtype)
+    return array, dtype
+
+
+_PYTHONS = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
+
+
+def _without_tensors(data):
+    """Nested sequences with NumPy arrays in the place of tensors, and the types of the numbers in them."""
+    if isinstance(data, (list, tuple)):
+        kinds = set(map(type, data))
+        if kinds <= _PYTHONS.keys():
+            return data, {_PYTHONS[kind] for kind in kinds}
+        pairs = [_without_tensors(part) for part in data]
+        return [part for part, _ in pairs], set().union(*(found for _, found in pairs))
+    if isinstance(data, Tensor):
+        if data.requires_grad:
+            warnings.warn(
+                "tensor() copies numbers: the gradient of a tensor in a list ends here; stack() keeps it", stacklevel=4
+            )
+        data = to_numpy(data.array)
+    elif hasattr(data, "__array__"):
+        data = np.asarray(data)
+    found = _PYTHONS.get(type(data)) or getattr(data, "dtype", None)
+    return data, set() if found is None else {found}
 
 
 def as_tensor(data, dtype=None, device=None):
@@ -62,8 +114,9 @@ def as_tensor(data, dtype=None, device=None):
     if not isinstance(data, Tensor):
         if not hasattr(data, "strides"):
             return tensor(data, dtype=dtype, device=device)
-        data = Tensor(data)
-    return convert(data, data.device if device is None else as_device(device), np.dtype(dtype or data.dtype))
+        data = Tensor(plain(data))
+    dtype = data.dtype if dtype is None else dtypes.as_dtype(dtype)
+    return convert(data, data.device if device is None else as_device(device), dtype)
 
 
 def from_numpy(array):
@@ -72,11 +125,13 @@ def from_numpy(array):
     Raises
     ------
     TypeError
-        If it is not a NumPy array.
+        If it is not a NumPy array, or not one of numbers.
+    ValueError
+        If its numbers are in the byte order of another machine.
     """
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected a numpy.ndarray, got {type(array).__name__}; use tensor(data) for other data")
-    return Tensor(array)
+        raise TypeError(f"from_numpy expected a numpy.ndarray, got {described(array)}")
+    return Tensor(plain(array))
 
 
 # --- constant and counted --------------------------------------------------------------------------------
@@ -84,6 +139,10 @@ def from_numpy(array):
 
 def _made(array, dtype, device, requires_grad):
     return Tensor(asarray(array, as_device(device), dtype), requires_grad=requires_grad)
+
+
+def _type(dtype, default=dtypes.float32):
+    return default if dtype is None else dtypes.as_dtype(dtype)
 
 
 def _shape(size, keyword=None):
@@ -97,12 +156,12 @@ def _size(name, value):
 
 def zeros(*args, size=None, dtype=None, device=None, requires_grad=False):
     """Zeros of a shape: ``zeros(2, 3)`` or ``zeros((2, 3))``; float32 unless `dtype` says otherwise."""
-    return full(_shape(args, size), 0, dtype=dtype or dtypes.float32, device=device, requires_grad=requires_grad)
+    return full(_shape(args, size), 0, dtype=_type(dtype), device=device, requires_grad=requires_grad)
 
 
 def ones(*args, size=None, dtype=None, device=None, requires_grad=False):
     """Ones of a shape: ``ones(2, 3)`` or ``ones((2, 3))``; float32 unless `dtype` says otherwise."""
-    return full(_shape(args, size), 1, dtype=dtype or dtypes.float32, device=device, requires_grad=requires_grad)
+    return full(_shape(args, size), 1, dtype=_type(dtype), device=device, requires_grad=requires_grad)
 
 
 def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
@@ -111,9 +170,17 @@ def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
-    """A tensor of one value; its type is that of the value unless `dtype` says otherwise."""
-    dtype = dtype or dtypes.of_scalar(fill_value)
-    return Tensor(filled(_shape((size,)), fill_value, as_device(device), dtype), requires_grad=requires_grad)
+    """A tensor of one value; its type is that of the value unless `dtype` says otherwise.
+
+    Raises
+    ------
+    RuntimeError
+        If the type cannot hold the value.
+    """
+    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    dtype = dtypes.of_scalar(fill_value) if dtype is None else dtypes.as_dtype(dtype)
+    value = dtypes.fitted(fill_value, dtype)
+    return Tensor(filled(_shape((size,)), value, as_device(device), dtype), requires_grad=requires_grad)
 
 
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
@@ -128,11 +195,11 @@ def ones_like(input, *, dtype=None, device=None, requires_grad=False):
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
     """One value, in a tensor's shape, type and device."""
-    dtype, device = dtype or input.dtype, device or input.device
+    dtype, device = _type(dtype, input.dtype), device or input.device
     return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """The numbers from `start` up to and without `end`; ``arange(n)`` counts from 0.
 
     Raises
@@ -140,31 +207,37 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     RuntimeError
         If `step` is 0 or leads away from `end`.
     """
-    start, end = (0, start) if end is None else (start, end)
+    if end is None:
+        start, end = None, start
+    if end is None:
+        raise TypeError("arange expected where to end: arange(end) or arange(start, end)")
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (0 if start is None else start, end, step))
     if not all(map(math.isfinite, (start, end, step))):
         raise RuntimeError(f"arange: unsupported range, from {start} to {end} by {step}")
-    if step == 0 or (end - start) / step < 0:
-        raise RuntimeError(f"arange: from {start} to {end}, a step must be non-zero and lead there, got {step}")
     is_whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
-    dtype = dtype or (dtypes.int64 if is_whole else dtypes.float32)
+    dtype = _type(dtype, dtypes.int64 if is_whole else dtypes.float32)
+    if dtype == dtypes.bool_:
+        raise NotImplementedError("arange counts in numbers, not in booleans")
     if not dtypes.is_floating(dtype):
         start, end, step = int(start), int(end), int(step)
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"arange: from {start} to {end}, a step must be non-zero and lead there, got {step}")
     return _made(start + step * np.arange(math.ceil((end - start) / step)), dtype, device, requires_grad)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances, from `start` to `end`, both included."""
-    dtype = dtype or dtypes.float32
+    dtype = _type(dtype)
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     if not dtypes.is_floating(dtype):
-        start, end = int(start), int(end)
+        start, end = dtypes.fitted(start, dtype), dtypes.fitted(end, dtype)
     return _made(np.linspace(start, end, _size("steps", steps)), dtype, device, requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
     n, m = _size("n", n), _size("m", n if m is None else m)
-    return _made(np.eye(n, m), dtype or dtypes.float32, device, requires_grad)
+    return _made(np.eye(n, m), _type(dtype), device, requires_grad)
 
 
 # --- random ----------------------------------------------------------------------------------------------
@@ -174,53 +247,81 @@ def _stream(generator):
     return (generator or default_generator).numpy
 
 
+def _drawn(draw, name, shape, dtype, device, requires_grad):
+    """Random numbers of a floating-point type; of those that NumPy does not draw, in float32 first."""
+    dtype = _type(dtype)
+    if not dtypes.is_floating(dtype):
+        raise NotImplementedError(f"{name} draws floating-point numbers, not {dtype}; randint draws integers")
+    array = draw(shape, dtype=dtype if dtype in (dtypes.float32, dtypes.float64) else dtypes.float32)
+    return _made(array, dtype, device, requires_grad)
+
+
 def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers, uniform on [0, 1): ``rand(2, 3)`` or ``rand(size=(2, 3))``."""
-    dtype = dtype or dtypes.float32
-    array = _stream(generator).random(_shape(args, size), dtype=dtype)
-    return _made(array, dtype, device, requires_grad)
+    return _drawn(_stream(generator).random, "rand", _shape(args, size), dtype, device, requires_grad)
 
 
 def randn(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers, normal with mean 0 and standard deviation 1: ``randn(2, 3)`` or ``randn(size=(2, 3))``."""
-    dtype = dtype or dtypes.float32
-    array = _stream(generator).standard_normal(_shape(args, size), dtype=dtype)
-    return _made(array, dtype, device, requires_grad)
+    return _drawn(_stream(generator).standard_normal, "randn", _shape(args, size), dtype, device, requires_grad)
 
 
 def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers, normal with a given mean and standard deviation: of a size, or one for each of their elements."""
-    if isinstance(std, (int, float)) and std < 0:
+    if not (bool((std >= 0).all()) if isinstance(std, Tensor) else std >= 0):
         raise RuntimeError(f"normal expects a standard deviation of at least 0, got {std}")
     if size is None:
         like = mean + std
+        if not isinstance(like, Tensor):
+            raise TypeError("normal expected a size, or a Tensor as mean or std")
         size, dtype, device = like.shape, like.dtype, like.device
     drawn = randn(size=size, generator=generator, dtype=dtype, device=device) * std + mean
     return drawn.requires_grad_() if requires_grad else drawn
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
-    """Random whole numbers from `low` up to and without `high`: ``randint(10, (3,))`` or ``randint(2, 5, (3,))``."""
-    if size is None:
-        low, high, size = 0, low, high
+def randint(low=None, high=None, size=None, *, generator=None, dtype=None, device=None):
+    """Random whole numbers from `low` up to and without `high`: ``randint(10, (3,))`` or ``randint(2, 5, (3,))``.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no number to draw, or one that could be drawn does not fit into the type.
+    """
+    if size is None and isinstance(high, (tuple, list)):
+        low, high, size = None, low, high
+    elif high is None:
+        low, high = None, low
+    if high is None or not isinstance(size, (tuple, list)):
+        raise TypeError(f"randint expected (high, size) or (low, high, size), size a tuple; got size {size!r}")
+    low, high = 0 if low is None else whole("low", low), whole("high", high)
     if low >= high:
         raise RuntimeError(f"randint expects low to be less than high, got {low} and {high}")
-    array = _stream(generator).integers(low, high, _shape((size,)))
-    return _made(array, dtype or dtypes.int64, device, False)
+    dtype = _type(dtype, dtypes.int64)
+    lowest, highest = (0, 1) if dtype == dtypes.bool_ else (-(2**63), 2**63 - 1)
+    if dtype.kind in "iu":
+        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if low < lowest or high - 1 > highest:
+        raise RuntimeError(f"randint: numbers from {low} to {high - 1} are out of bounds for {dtype}")
+    return _made(_stream(generator).integers(low, high, _shape((size,))), dtype, device, False)
 
 
 def randperm(n, *, generator=None, dtype=None, device=None):
     """The numbers from 0 to n-1 in random order."""
-    return _made(_stream(generator).permutation(_size("n", n)), dtype or dtypes.int64, device, False)
+    n, dtype = _size("n", n), _type(dtype, dtypes.int64)
+    if dtype == dtypes.bool_:
+        raise NotImplementedError("randperm counts in numbers, not in booleans")
+    if n:
+        dtypes.fitted(n - 1, dtype)
+    return _made(_stream(generator).permutation(n), dtype, device, False)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers, uniform on [0, 1), in a tensor's shape, type and device."""
-    kwargs = {"dtype": dtype or input.dtype, "device": device or input.device, "requires_grad": requires_grad}
+    kwargs = {"dtype": _type(dtype, input.dtype), "device": device or input.device, "requires_grad": requires_grad}
     return rand(size=input.shape, generator=generator, **kwargs)
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers, normal with mean 0 and standard deviation 1, in a tensor's shape, type and device."""
-    kwargs = {"dtype": dtype or input.dtype, "device": device or input.device, "requires_grad": requires_grad}
+    kwargs = {"dtype": _type(dtype, input.dtype), "device": device or input.device, "requires_grad": requires_grad}
     return randn(size=input.shape, generator=generator, **kwargs)

@@ -6,10 +6,10 @@ from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend import where as choose
-from minitorch_cnn.backend.dtypes import bool_
+from minitorch_cnn.backend.dtypes import bool_, fitted
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
-from minitorch_cnn.ops.operands import floating, promoted, refuse_bool
+from minitorch_cnn.ops.operands import described, floating, promoted, refuse_bool
 from minitorch_cnn.ops.steps import sign
 
 __all__ = ["abs", "clamp", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sqrt", "tanh", "where"]
@@ -205,7 +205,7 @@ def clamp(input, min=None, max=None):
         raise RuntimeError("clamp: at least one of min and max must be given")
     if len({isinstance(bound, Tensor) for bound in bounds}) > 1:
         raise TypeError("clamp expected min and max to be both numbers or both Tensors, got one of each")
-    input, *bounds = promoted(input, *bounds)
+    input, *bounds = promoted(input, *bounds, number=fitted)
     return Clamp()(input, *(None if bound is None else bounds.pop(0) for bound in (min, max)))
 
 
@@ -265,7 +265,7 @@ def where(condition, input=None, other=None):
         return tuple(map(Tensor, get_array_module(condition.array).nonzero(condition.array)))
     if condition.dtype != bool_:
         raise RuntimeError(f"where expected a condition of bool, got {condition.dtype}; write condition != 0")
-    a, b = promoted(input, other)
+    a, b = promoted(input, other, number=fitted)
     return Where()(condition, a, b)
 
 
@@ -282,5 +282,5 @@ def minimum(input, other):
 def _tensors(name, input, other):
     for x in (input, other):
         if not isinstance(x, Tensor):
-            raise TypeError(f"{name} expected two Tensors, got {x!r}; clamp takes a number")
+            raise TypeError(f"{name} expected two Tensors, got {described(x)}; clamp takes a number")
     return promoted(input, other)

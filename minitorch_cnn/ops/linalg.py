@@ -9,6 +9,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
+from minitorch_cnn.ops.operands import described
 from minitorch_cnn.ops.shape import reshape, transpose
 
 __all__ = ["matmul"]
@@ -116,7 +117,7 @@ def matmul(input, other):
     a, b = input, other
     for x in (a, b):
         if not isinstance(x, Tensor):
-            raise TypeError(f"matmul expected two Tensors, got {x!r} of type {type(x).__name__}; to scale, use *")
+            raise TypeError(f"matmul expected two Tensors, got {described(x)}; to scale, use *")
     if a.dtype != b.dtype:
         raise RuntimeError(f"matmul expected two tensors of the same dtype, got {a.dtype} and {b.dtype}; use .to()")
     if a.ndim == 0 or b.ndim == 0:

@@ -16,7 +16,7 @@ def is_operand(value):
 
 
 def need_tensor(name, *operands):
-    """Refuse an operation on numbers alone.
+    """Refuse an operation on numbers alone, or on what is not ours.
 
     Raises
     ------
@@ -24,18 +24,35 @@ def need_tensor(name, *operands):
         If no operand is a Tensor.
     """
     if not any(isinstance(x, Tensor) for x in operands):
-        raise TypeError(f"{name} expected a Tensor, got {' and '.join(map(repr, operands))}; make one with tensor()")
+        raise TypeError(f"{name} expected a Tensor, got {' and '.join(map(described, operands))}")
+
+
+def described(value):
+    """What a value that is no Tensor of ours is, and how it becomes one, for a message."""
+    kind, library = type(value), type(value).__module__.partition(".")[0]
+    if hasattr(value, "detach") and hasattr(value, "numpy"):
+        return f"{library}'s {kind.__name__}: convert it with minitorch_cnn.tensor(x.detach().cpu().numpy())"
+    name = kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
+    if isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "strides"):
+        return f"a {name}: make a Tensor of it with minitorch_cnn.tensor(data)"
+    if isinstance(value, (numbers.Number, np.bool_)):
+        return f"the number {value!r}: make a Tensor of it with minitorch_cnn.tensor(number)"
+    return repr(value) if value is None or library == "minitorch_cnn" else f"a value of type {name}"
 
 
 def refuse_bool(name, x):
-    """Refuse an operation on booleans; returns what is no boolean.
+    """Refuse an operation on booleans, or on what is no Tensor; returns a Tensor of numbers.
 
     Raises
     ------
     NotImplementedError
         If `x` is a Tensor of booleans.
+    TypeError
+        If it is no Tensor.
     """
-    if isinstance(x, Tensor) and x.array.dtype == dtypes.bool_:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} expected a Tensor, got {described(x)}")
+    if x.array.dtype == dtypes.bool_:
         raise NotImplementedError(f"{name} of booleans is not supported; convert them, for example with .long()")
     return x
 
@@ -44,10 +61,12 @@ def _ranked(value):
     """The type of an operand, and its rank in type promotion."""
     if isinstance(value, Tensor):
         return value.dtype, 2 if value.ndim else 1
+    if not isinstance(value, (numbers.Real, np.bool_)):
+        raise TypeError(f"expected a number or a Tensor, got {described(value)}")
     return dtypes.of_scalar(value), 0
 
 
-def promoted(*operands, floating=False):
+def promoted(*operands, floating=False, number=dtypes.wrapped):
     """Tensors and numbers in the one type in which they meet.
 
     Parameters
@@ -55,6 +74,8 @@ def promoted(*operands, floating=False):
     *operands : Tensor, numpy.ndarray or number
     floating : bool
         Whether integers shall become float32, as division wants it.
+    number : function
+        How a number is brought into a type: `dtypes.wrapped`, or `dtypes.fitted` where it must fit.
 
     Returns
     -------
@@ -63,13 +84,36 @@ def promoted(*operands, floating=False):
     """
     if _is_one_floating_type(operands):
         return [x if isinstance(x, Tensor) else float(x) for x in operands]
-    operands = [Tensor(x) if isinstance(x, np.ndarray) else x for x in operands]
+    operands = [Tensor(plain(x)) if isinstance(x, np.ndarray) else x for x in operands]
     dtype = promote([_ranked(x) for x in operands])
     if floating and not is_floating(dtype):
         dtype = dtypes.float32
     if not any(isinstance(x, Tensor) for x in operands):
         return [Tensor(np.asarray(x, dtype)) for x in operands]
-    return [convert(x, x.device, dtype) if isinstance(x, Tensor) else dtype.type(x).item() for x in operands]
+    return [convert(x, x.device, dtype) if isinstance(x, Tensor) else number(x, dtype) for x in operands]
+
+
+def plain(array):
+    """An array of numbers without what a subclass of NumPy's makes of them: a matrix, or a mask.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else than booleans, integers and floating-point numbers of up to 8 bytes.
+    ValueError
+        If it holds them in the byte order of another machine.
+    """
+    dtype = array.dtype
+    if not dtype.isnative and dtype.kind in "iuf":
+        raise ValueError(
+            f"expected numbers in the byte order of this machine, got {dtype.str}; use array.astype({dtype.name!r})"
+        )
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise TypeError(
+            f"a tensor is made of booleans, integers or floating-point numbers of up to 8 bytes, got an array of "
+            f"{dtype}: convert it with array.astype(...), or leave out what is no number"
+        )
+    return np.asarray(array) if isinstance(array, np.ndarray) else array
 
 
 def _is_one_floating_type(operands):
@@ -88,7 +132,7 @@ def _is_one_floating_type(operands):
 def floating(x):
     """A tensor of floating-point type: integers become float32."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"expected a Tensor, got {x!r} of type {type(x).__name__}")
+        raise TypeError(f"expected a Tensor, got {described(x)}")
     return x if x.is_floating_point() else convert(x, x.device, dtypes.float32)
 
 
@@ -98,8 +142,10 @@ def operand_like(value, tensor):
         if value.device != tensor.device and value.ndim:
             raise RuntimeError(f"expected a tensor on {tensor.device}, got one on {value.device}; move it with .to()")
         return convert(value, tensor.device, tensor.dtype)
+    if isinstance(value, np.ndarray):
+        return Tensor(asarray(plain(value), tensor.device, tensor.dtype))
     if is_operand(value):
-        return Tensor(filled((), value, tensor.device, tensor.dtype))
+        return Tensor(filled((), dtypes.fitted(value, tensor.dtype), tensor.device, tensor.dtype))
     return Tensor(asarray(value, tensor.device, tensor.dtype))
 
 

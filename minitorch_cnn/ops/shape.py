@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.ops.operands import promoted
+from minitorch_cnn.ops.operands import described, promoted
 
 __all__ = [
     "broadcast_to", "cat", "clone", "contiguous", "expand", "flatten", "permute", "reshape", "squeeze", "stack",
@@ -33,8 +33,8 @@ def normalize_dim(dim, ndim):
 
 
 def normalize_dims(dim, ndim):
-    """Dimensions to reduce, counted from the front; None and () are all of them."""
-    if dim is None or dim == ():
+    """Dimensions to reduce, counted from the front; None, () and [] are all of them."""
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
     dims = tuple(normalize_dim(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
     if len(set(dims)) < len(dims):
@@ -194,7 +194,7 @@ def t(input):
 
 def squeeze(input, dim=None):
     """Without the dimensions of size 1: all of them, or those named."""
-    dims = () if dim == () else normalize_dims(dim, input.ndim)
+    dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
     return reshape(input, [size for i, size in enumerate(input.shape) if size != 1 or i not in dims])
 
 
@@ -302,7 +302,7 @@ def _listed(name, tensors, error_if_none):
         raise error_if_none(f"{name} expected at least one tensor, got none")
     for i, x in enumerate(tensors):
         if not hasattr(x, "is_floating_point"):
-            raise TypeError(f"{name} expected Tensors, got {x!r} of type {type(x).__name__} at position {i}")
+            raise TypeError(f"{name} expected Tensors, got {described(x)}; at position {i}")
     return tensors
 
 

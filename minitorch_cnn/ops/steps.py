@@ -74,11 +74,27 @@ def floor(input):
 
 def floor_divide(input, other):
     """``floor(input / other)``, in the type of the operands."""
-    a, b = promoted(input, other)
-    return FloorDivide()(refuse_bool("floor division", a), b)
+    return FloorDivide()(*divisible("floor division", input, other))
 
 
 def remainder(input, other):
     """``input - other * floor(input / other)``: the sign is that of `other`."""
     need_tensor("remainder", input, other)
-    return Remainder()(*promoted(input, other))
+    return Remainder()(*divisible("the remainder", input, other))
+
+
+def divisible(name, input, other):
+    """Two operands in their common type, to be divided with a whole quotient.
+
+    Raises
+    ------
+    RuntimeError
+        If one of some integers would be divided by 0.
+    NotImplementedError
+        If both are booleans.
+    """
+    a, b = promoted(input, other)
+    dtype = refuse_bool(name, a if isinstance(a, Tensor) else b).dtype
+    if dtype.kind in "iu" and (bool((b.array == 0).any()) if isinstance(b, Tensor) else b == 0):
+        raise RuntimeError(f"ZeroDivisionError: {name} of integers by 0; convert them with .float() to get inf or nan")
+    return a, b
