@@ -22,7 +22,7 @@ HOUSE = [
     {"gpu": ["launch", "kernels", "sgd", "recording", "capture"]},
     {
         "ops": [
-            "operands", "steps", "elementwise", "arithmetic", "compare", "shape", "indexing", "reduce",
+            "operands", "steps", "elementwise", "arithmetic", "shape", "compare", "indexing", "reduce",
             "classification", "linalg", "windows", "convolution", "creation",
         ],
     },

@@ -1,11 +1,15 @@
 """The operation, which is also the node of the graph."""
 
 import copy
+import numbers
+
+import numpy as np
 
 from minitorch_cnn.autograd.memory import Kept, Reads
 from minitorch_cnn.autograd.mode import mode, quiet
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import share_memory
+from minitorch_cnn.backend.arguments import described
 
 
 class Function:
@@ -115,6 +119,9 @@ class Function:
                 output = Tensor(self.forward(*arrays))
         except TypeError:
             need_one_device(self.name, *inputs)  # says it plainly if two array libraries were mixed
+            strangers = [x for x in inputs if not isinstance(x, (Tensor, numbers.Number, np.bool_, type(None)))]
+            if strangers:
+                raise TypeError(f"{self.name} expected Tensors, got {described(strangers[0])}") from None
             raise
         except ValueError as error:
             if "broadcast" not in str(error):

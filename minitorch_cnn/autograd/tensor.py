@@ -6,6 +6,7 @@ from minitorch_cnn.autograd.inplace import InPlace
 from minitorch_cnn.autograd.methods import Methods
 from minitorch_cnn.autograd.operators import Operators
 from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, dtypes, to_numpy
+from minitorch_cnn.backend.arguments import described
 
 
 class Tensor(Operators, Methods, InPlace):
@@ -46,7 +47,7 @@ class Tensor(Operators, Methods, InPlace):
             array = np.asarray(array)
         if not hasattr(array, "strides"):
             raise TypeError(
-                f"Tensor wraps an array, got {type(array).__name__}; minitorch_cnn.tensor takes numbers and lists"
+                f"Tensor wraps an array, got {described(array)}; minitorch_cnn.tensor takes numbers and lists"
             )
         self.array = array
         self._grad = None

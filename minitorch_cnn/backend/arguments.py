@@ -1,6 +1,9 @@
-"""What users pass, checked: whole numbers, pairs of them, and names that may be misspelt."""
+"""What users pass, checked: whole numbers, pairs of them, names that may be misspelt, and what is no tensor."""
 
+import numbers
 import operator
+
+import numpy as np
 
 
 def whole(name, value, least=None, error=ValueError):
@@ -67,3 +70,16 @@ def no_attribute(owner, name, known):
     hint = f". Did you mean: {close[0]!r}?" if close else f". It has {', '.join(known)}" if len(known) < 12 else ""
     # obj=None: with it, Python's traceback would add the hint a second time; a notebook's adds none.
     return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name, obj=None)
+
+
+def described(value):
+    """What a value that is no Tensor of ours is, and how it becomes one, for a message."""
+    kind, library = type(value), type(value).__module__.partition(".")[0]
+    if hasattr(value, "detach") and hasattr(value, "numpy"):
+        return f"{library}'s {kind.__name__}: convert it with minitorch_cnn.tensor(x.detach().cpu().numpy())"
+    name = kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
+    if isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "strides"):
+        return f"a {name}: make a Tensor of it with minitorch_cnn.tensor(data)"
+    if isinstance(value, (numbers.Number, np.bool_)):
+        return f"the number {value!r}: make a Tensor of it with minitorch_cnn.tensor(number)"
+    return repr(value) if value is None or library == "minitorch_cnn" else f"a value of type {name}"

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+float16 = np.dtype("float16")
 float32 = np.dtype("float32")
 float64 = np.dtype("float64")
 int32 = np.dtype("int32")

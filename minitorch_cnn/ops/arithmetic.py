@@ -179,6 +179,6 @@ def pow(input, exponent):
     need_tensor("pow", input, exponent)
     a, b = promoted(input, exponent, number=fitted if isinstance(input, Tensor) else wrapped)
     refuse_bool("the power", a if isinstance(a, Tensor) else b)
-    if isinstance(b, int) and b < 0:
-        raise RuntimeError(f"integers to negative integer powers are not allowed, got exponent {b}; use .float()")
+    if isinstance(b, int) and exponent < 0:
+        raise RuntimeError(f"integers to negative integer powers are not allowed, got {exponent}; use .float()")
     return Pow()(a if isinstance(a, Tensor) else operand_like(a, b), b)

@@ -5,8 +5,10 @@ import numpy as np
 from minitorch_cnn.autograd.function import need_one_device
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import filled, get_array_module
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, is_floating, uint8
-from minitorch_cnn.ops.operands import described, need_tensor, promoted
+from minitorch_cnn.ops.operands import need_tensor, promoted
+from minitorch_cnn.ops.shape import normalize_dims
 
 __all__ = [
     "all", "allclose", "any", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt",
@@ -137,7 +139,10 @@ def all(input, dim=None, keepdim=False):
 
 
 def _asked(input, name, dim, keepdim):
-    answer = Tensor(getattr(input.array.astype(bool), name)(axis=dim, keepdims=keepdim))
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name} expected a Tensor, got {described(input)}")
+    dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
+    answer = Tensor(getattr(input.array.astype(bool), name)(axis=dims, keepdims=keepdim))
     return answer.to(uint8) if input.dtype == uint8 else answer  # as in PyTorch, where uint8 was once its bool
 
 

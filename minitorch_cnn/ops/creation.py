@@ -8,9 +8,9 @@ import numpy as np
 from minitorch_cnn.autograd.mode import quiet
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module, to_numpy
-from minitorch_cnn.backend.arguments import whole
+from minitorch_cnn.backend.arguments import described, whole
 from minitorch_cnn.backend.random import default_generator
-from minitorch_cnn.ops.operands import convert, described, plain
+from minitorch_cnn.ops.operands import convert, plain
 from minitorch_cnn.ops.shape import as_size
 
 __all__ = [
@@ -73,7 +73,7 @@ def _counted_out(data, dtype):
     """
     data, found = _without_tensors(data)
     array = np.asarray(data)
-    if array.dtype.kind == "O" and found and found <= _PYTHONS.values():  # of integers of more than 64 bits
+    if array.dtype.kind == "O" and found and found <= {*_PYTHONS.values()}:  # of integers of more than 64 bits
         array = array.astype(np.float64)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"a tensor is made of numbers; got {data!r} of type {type(data).__name__}")

@@ -6,10 +6,11 @@ from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend import where as choose
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
-from minitorch_cnn.ops.operands import described, floating, promoted, refuse_bool
+from minitorch_cnn.ops.operands import floating, promoted, refuse_bool
 from minitorch_cnn.ops.steps import sign
 
 __all__ = ["abs", "clamp", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sqrt", "tanh", "where"]
@@ -266,6 +267,8 @@ def where(condition, input=None, other=None):
     if condition.dtype != bool_:
         raise RuntimeError(f"where expected a condition of bool, got {condition.dtype}; write condition != 0")
     a, b = promoted(input, other, number=fitted)
+    if not (isinstance(input, Tensor) or isinstance(other, Tensor)):
+        a, b = a.to(condition.device), b.to(condition.device)
     return Where()(condition, a, b)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray, dtypes, filled
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import is_floating, promote
 
 
@@ -25,19 +26,6 @@ def need_tensor(name, *operands):
     """
     if not any(isinstance(x, Tensor) for x in operands):
         raise TypeError(f"{name} expected a Tensor, got {' and '.join(map(described, operands))}")
-
-
-def described(value):
-    """What a value that is no Tensor of ours is, and how it becomes one, for a message."""
-    kind, library = type(value), type(value).__module__.partition(".")[0]
-    if hasattr(value, "detach") and hasattr(value, "numpy"):
-        return f"{library}'s {kind.__name__}: convert it with minitorch_cnn.tensor(x.detach().cpu().numpy())"
-    name = kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
-    if isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "strides"):
-        return f"a {name}: make a Tensor of it with minitorch_cnn.tensor(data)"
-    if isinstance(value, (numbers.Number, np.bool_)):
-        return f"the number {value!r}: make a Tensor of it with minitorch_cnn.tensor(number)"
-    return repr(value) if value is None or library == "minitorch_cnn" else f"a value of type {name}"
 
 
 def refuse_bool(name, x):

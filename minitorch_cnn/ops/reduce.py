@@ -6,7 +6,7 @@ from collections import namedtuple
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import arg_extreme, get_array_module
-from minitorch_cnn.backend.dtypes import bool_, float32, float64, int64
+from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import maximum, minimum, sqrt, where
 from minitorch_cnn.ops.operands import convert, refuse_bool
@@ -84,7 +84,9 @@ def _sum(x, dims, keepdim):
     terms = math.prod(x.shape[i] for i in dims)
     if x.dtype == float32 and terms > 1024 and terms > 1024 * _neighbours(x, dims):
         return x.sum(axis=dims, keepdims=keepdim, dtype=float64).astype(float32)
-    return x.sum(axis=dims, keepdims=keepdim)
+    if x.dtype == float16:
+        return x.sum(axis=dims, keepdims=keepdim, dtype=float32).astype(float16)
+    return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)  # NumPy would sum bytes in 64 bits
 
 
 def _neighbours(x, dims):
@@ -116,7 +118,10 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         The type to sum in.
     """
     dims = normalize_dims(dim, input.ndim)
-    dtype = dtype or (input.dtype if input.is_floating_point() else int64)
+    if dtype is None:
+        dtype = input.dtype if input.is_floating_point() else int64
+    else:
+        dtype = as_dtype(dtype)
     return Sum(dims, keepdim)(convert(input, input.device, dtype))
 
 
@@ -128,9 +133,12 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     RuntimeError
         If the elements are integers: their mean is none.
     """
-    input = convert(input, input.device, dtype or input.dtype)
+    if dtype is not None:
+        input = convert(input, input.device, as_dtype(dtype))
     if not input.is_floating_point():
         raise RuntimeError(f"mean expected floating-point elements, got {input.dtype}; convert with .float()")
+    if input.dtype == float16:  # their sum may be too large for the type
+        return convert(mean(input, dim, keepdim, dtype=float32), input.device, float16)
     return sum(input, dim, keepdim) / _count(input, dim)
 
 

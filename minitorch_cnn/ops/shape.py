@@ -8,7 +8,8 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.ops.operands import described, promoted
+from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.ops.operands import promoted
 
 __all__ = [
     "broadcast_to", "cat", "clone", "contiguous", "expand", "flatten", "permute", "reshape", "squeeze", "stack",
