@@ -60,7 +60,7 @@ def test_data_that_is_no_tensor(data):
 
 
 def test_a_list_is_not_wrapped():
-    with pytest.raises(TypeError, match=r"wraps an array.*got list.*minitorch_cnn.tensor"):
+    with pytest.raises(TypeError, match=r"wraps an array.*got a list.*minitorch_cnn.tensor"):
         mt.Tensor([1, 2])
 
 

@@ -46,9 +46,7 @@ class Tensor(Operators, Methods, InPlace):
         if isinstance(array, np.generic):  # what NumPy's reductions return in place of a 0-d array
             array = np.asarray(array)
         if not hasattr(array, "strides"):
-            raise TypeError(
-                f"Tensor wraps an array, got {described(array)}; minitorch_cnn.tensor takes numbers and lists"
-            )
+            raise TypeError(f"Tensor wraps an array, got {described(array)}")
         self.array = array
         self._grad = None
         self._grad_fn = None
