@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 from minitorch_cnn.autograd import Function, enable_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU
-from minitorch_cnn.backend.arguments import pair
-from minitorch_cnn.backend.geometry import span
 from minitorch_cnn.backend.random import get_rng_state, set_rng_state
 from minitorch_cnn.inspection.tables import table
 from minitorch_cnn.nn.explain import shape_of
-from minitorch_cnn.nn.layers.convolution import Conv2d, ConvTranspose2d
-from minitorch_cnn.nn.layers.linear import Linear
-from minitorch_cnn.nn.layers.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.state import unchanged
 from minitorch_cnn.ops.creation import zeros
+from minitorch_cnn.ops.windows import Pad
+
+LEGEND = "? what an element sees is not known: a layer can state its receptive_field, see nn.Module"
+PLACE_KEEPING = ("arithmetic", "elementwise", "operands", "steps", "shape")  # files of ops/ that look at no neighbours
 
 
 @dataclass
@@ -31,6 +30,13 @@ class SummaryRow:
     multiply_adds: int = 0  #: of the product with its weight, for the whole batch
     receptive_field: tuple | None = None  #: (height, width) in pixels of the input; inf: all of it; None: unknown
     bytes: int = 0  #: what it keeps for `backward`, beside parameters and what an earlier row has counted
+
+    @property
+    def field(self):
+        """The receptive field as text."""
+        if self.receptive_field is None:
+            return "-" if self.output_shape == "not called" else "?"
+        return "all" if math.inf in self.receptive_field else "×".join(f"{size:g}" for size in self.receptive_field)
 
 
 @dataclass(repr=False)
@@ -60,10 +66,11 @@ class Summary:
         cells = [["input", "", str(shape), "", "", "", ""] for shape in self.input_shapes]
         for row in self.rows:
             numbers = [f"{number:,}" if number else "-" for number in (row.parameters, row.multiply_adds, row.bytes)]
-            numbers.insert(2, _size(row.receptive_field))
+            numbers.insert(2, row.field)
             cells.append([row.path or "(whole)", row.type, str(row.output_shape), *numbers])
         cells.append(["total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "", f"{self.bytes:,}"])
-        return table(header, cells, "<<<>>>>")
+        unknown = any(row.field == "?" for row in self.rows)
+        return table(header, cells, "<<<>>>>") + (f"\n{LEGEND}" if unknown else "")
 
     __repr__ = __str__
 
@@ -84,8 +91,10 @@ def summary(model, input_shape):
     -------
     Summary
         Print it. Its ``rows`` hold the numbers; so do ``parameters``, ``multiply_adds`` and ``bytes`` in total.
-        Multiply-adds are those of convolutions and linear layers. The bytes are counted in the graph itself: the
-        distinct blocks of memory that its operations keep for `backward` when the input requires no gradient.
+        Multiply-adds are those of convolutions, linear layers, and others that have a method `multiply_adds`. A
+        receptive field is what the layer states (see `Module`), or else follows from the operations of its `forward`;
+        where these do more than look at each element by itself, it is not known. The bytes are counted in the graph:
+        the distinct blocks of memory that its operations keep for `backward` when the input requires no gradient.
 
     Raises
     ------
@@ -131,7 +140,7 @@ class _Observer:
         self.paths = {module: path for path, module in model.named_modules()}
         self.calls = []  # (module, row), in the order in which the calls begin
         self.running = []  # the rows of the calls that have not returned
-        self.fields = {x: _Field((1, 1), (1, 1)) for x in inputs}  # of tensors and operations in the graph
+        self.fields = {x: _Field((1, 1), (1, 1)) for x in inputs}  # of what depends on them: tensors and operations
         self.trained = {x: False for x in inputs}  # whether an operation is recorded for a parameter's sake
         self.counted = {_memory(x.array)[0] for x in (*model.parameters(), *model.buffers())}
         self.alive = []  # tensors whose memory must not be used again while we tell blocks apart by their address
@@ -162,7 +171,7 @@ class _Observer:
             tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
             row.output_shape = shape_of(output)
             if isinstance(output, Tensor):
-                row.multiply_adds = _multiply_adds(module, tensors, output)
+                row.multiply_adds = module.multiply_adds(tensors[0], output) if tensors else 0
                 row.receptive_field = self._receptive_field(module, tensors, output)
             return output
 
@@ -184,7 +193,8 @@ class _Observer:
     def _book(self, node, row):
         edges = [edge for edge in getattr(node, "edges", ()) if edge is not None]
         self.trained[node] = any(self.trained[edge] for edge in edges) if edges else True
-        self.fields[node] = _union(self.fields.get(edge) for edge in edges)
+        seen = _union(self.fields.get(edge) for edge in edges)
+        self.fields[node] = seen if seen is None or _keeps_places(node) else UNKNOWN
         if isinstance(node, Function) and self.trained[node]:
             for x in node.kept.tensors():
                 block, size = _memory(x.array)
@@ -193,8 +203,8 @@ class _Observer:
                     row.bytes += size
 
     def _receptive_field(self, module, inputs, output):
-        """What an element of the output sees: in a layer, by its geometry; in what is made of layers, by the graph."""
-        if not module._modules:
+        """What an element of the output sees: as the module states it, or else as the graph tells."""
+        if module.receptive_field is not None:
             self.fields[_origin(output)] = _through(module, _union(self.fields.get(_origin(x)) for x in inputs))
         seen = self.fields.get(_origin(output))
         return None if seen is None else seen.size
@@ -218,40 +228,42 @@ class _Observer:
 class _Field:
     """A receptive field: its size, and by how much it moves from one element to the next; (height, width) in pixels."""
 
-    size: tuple
-    jump: tuple
+    size: tuple | None
+    jump: tuple | None
+
+
+UNKNOWN = _Field(None, None)
 
 
 def _union(fields):
-    """What several tensors see together: the largest of their fields."""
-    known = [f for f in fields if f is not None]
-    if not known:
-        return None
-    return _Field(*(tuple(map(max, zip(*parts))) for parts in zip(*((f.size, f.jump) for f in known))))
+    """What several tensors see together: the largest of their fields. None: nothing of the input."""
+    fields = [field for field in fields if field is not None]
+    if not fields or UNKNOWN in fields:
+        return UNKNOWN if fields else None
+    return _Field(*(tuple(map(max, zip(*parts))) for parts in zip(*((f.size, f.jump) for f in fields))))
 
 
-def _through(layer, seen):
-    """The receptive field behind a layer."""
-    if seen is None:
-        return None
-    if isinstance(layer, (Linear, AdaptiveAvgPool2d)):
-        return _Field((math.inf, math.inf), seen.jump)
-    if not isinstance(layer, (Conv2d, ConvTranspose2d, AvgPool2d, MaxPool2d)):
+def _keeps_places(node):
+    """Whether each element of what an operation made comes of the elements at its own place."""
+    return type(node).__module__.rpartition(".")[2] in PLACE_KEEPING or isinstance(node, Pad)
+
+
+def _through(module, seen):
+    """The receptive field behind a module that states its own."""
+    stated = module.receptive_field
+    if seen is None or stated == "same":
         return seen
-    kernel, stride = pair("kernel_size", layer.kernel_size), pair("stride", layer.stride)
-    spans = [span(k, d) for k, d in zip(kernel, pair("dilation", getattr(layer, "dilation", 1)))]
-    if isinstance(layer, ConvTranspose2d):  # an output element meets every stride-th element of the kernel
-        spans, stride = [-(-s // t) for s, t in zip(spans, stride)], [1 / t for t in stride]
-    size = tuple(f + (s - 1) * j for f, s, j in zip(seen.size, spans, seen.jump))
-    return _Field(size, tuple(j * t for j, t in zip(seen.jump, stride)))
-
-
-def _multiply_adds(layer, inputs, output):
-    """Each output element, or input element of a transposed convolution, meets all weights of one row."""
-    if not isinstance(layer, (Conv2d, ConvTranspose2d, Linear)):
-        return 0
-    elements = inputs[0].numel() if isinstance(layer, ConvTranspose2d) else output.numel()
-    return elements * math.prod(layer.weight.shape[1:])
+    if stated == "all":
+        return _Field((math.inf, math.inf), (0, 0))
+    if not isinstance(stated, tuple) or len(stated) != 2:
+        raise TypeError(
+            f"receptive_field of {type(module).__name__} should be 'same', 'all' or (kernel, stride), got {stated!r}"
+        )
+    if seen == UNKNOWN:
+        return UNKNOWN
+    kernel, stride = (part if isinstance(part, tuple) else (part, part) for part in stated)
+    size = tuple(f + (k - 1) * jump for f, k, jump in zip(seen.size, kernel, seen.jump))
+    return _Field(size, tuple(jump * s for jump, s in zip(seen.jump, stride)))
 
 
 def _new_parameters(module, counted):
@@ -273,9 +285,3 @@ def _memory(array):
         array = array.base
         owner = array if hasattr(array, "nbytes") else owner
     return id(owner), owner.nbytes
-
-
-def _size(size):
-    if size is None:
-        return "-"
-    return "all" if math.inf in size else "×".join(f"{s:g}" for s in size)

@@ -17,6 +17,10 @@ class Module(Registry):
     ----------
     training : bool
         True after construction and `train`, False after `eval`. Dropout and batch normalisation look at it.
+    receptive_field : {None, "same", "all"} or (kernel, stride)
+        What an element of the output sees of the input, for `summary`: the element at its own place, everything, or a
+        window: its size and the step from one to the next, numbers or pairs of them for height and width. None, unless
+        a layer states it: then it is what the operations of `forward` tell, or unknown.
 
     Examples
     --------
@@ -33,6 +37,8 @@ class Module(Registry):
     >>> [name for name, _ in Scale().named_parameters()]
     ['factor']
     """
+
+    receptive_field = None
 
     def __init__(self):
         super().__init__()
@@ -152,7 +158,11 @@ class Module(Registry):
         """
         return state.load_(self, state_dict, strict)
 
-    # --- text --------------------------------------------------------------------------------------------
+    # --- cost and text --------------------------------------------------------------------------------------------
+
+    def multiply_adds(self, input, output):
+        """How many multiplications, each with an addition, made this output of this input; for `summary`."""
+        return 0
 
     def extra_repr(self):
         """What stands between the brackets of the layer's repr."""

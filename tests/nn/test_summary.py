@@ -130,6 +130,67 @@ def test_modules_of_modules_and_code_between_layers():
     assert found.rows[1].bytes >= 2 * plane, "the sigmoid before, and the relu after the layers inside, are its own"
 
 
+class Blur(nn.Module):
+    """A user's layer, which looks at windows of 3×3 by code of its own."""
+
+    def forward(self, x):
+        return F.conv2d(x, mt.ones(1, 1, 3, 3), padding=1)
+
+
+def test_what_a_users_layer_sees_is_unknown_unless_it_states_it():
+    def fields(layer):
+        found = nn.summary(nn.Sequential(nn.Conv2d(1, 1, 5), layer, nn.ReLU(), nn.MaxPool2d(2)), (1, 1, 12, 12))
+        return [row.receptive_field for row in found.rows], str(found)
+
+    seen, text = fields(Blur())
+    assert seen == [(5, 5), None, None, None]
+    assert text.splitlines()[3].split()[-2] == "?" and text.splitlines()[-1].startswith("? ")
+    stating = Blur()
+    for stated in ((3, 1), ((3, 3), (1, 1))):
+        stating.receptive_field = stated
+        seen, text = fields(stating)
+        assert seen == [(5, 5), (7, 7), (7, 7), (8, 8)] and "?" not in text
+    stating.receptive_field = "same"
+    assert fields(stating)[0] == [(5, 5), (5, 5), (5, 5), (6, 6)]
+    stating.receptive_field = "all"
+    assert fields(stating)[0] == [(5, 5)] + [(math.inf, math.inf)] * 3
+    stating.receptive_field = 3
+    with pytest.raises(TypeError, match=r"receptive_field of Blur should be .*\(kernel, stride\), got 3"):
+        fields(stating)
+
+
+@pytest.mark.parametrize(
+    ("forward", "seen"),
+    [
+        (lambda x: x * 2 + x.sigmoid(), (3, 3)),
+        (lambda x: F.relu(F.dropout(x), inplace=True).flatten(2), (3, 3)),
+        (lambda x: mt.cat([x, F.pad(x, (0, 0, 0, 0))], 1), (3, 3)),
+        (lambda x: x - x.mean(), None),
+        (lambda x: x.sum((2, 3)), None),
+        (lambda x: F.max_pool2d(x, 2), None),
+        (lambda x: x[:, :, ::2], None),
+        (lambda x: x.mT @ x, None),
+    ],
+)
+def test_operations_that_look_at_each_element_by_itself_are_seen_through(forward, seen):
+    layer = nn.Module()
+    layer.forward = forward
+    assert nn.summary(nn.Sequential(nn.Conv2d(1, 1, 3), layer), (1, 1, 8, 8)).rows[1].receptive_field == seen
+
+
+def test_a_linear_layer_behind_an_unknown_one_sees_all():
+    net = nn.Sequential(nn.Conv2d(1, 1, 3), Blur(), nn.Flatten(), nn.Linear(36, 2))
+    assert [row.field for row in nn.summary(net, (1, 1, 8, 8)).rows] == ["3×3", "?", "?", "all"]
+
+
+def test_a_users_layer_can_state_its_multiply_adds():
+    class Counted(Blur):
+        def multiply_adds(self, input, output):
+            return output.numel() * 9
+
+    assert only(Counted(), 1, 1, 4, 4).multiply_adds == 16 * 9
+
+
 def test_a_layer_called_twice_has_two_rows_and_counts_its_parameters_once():
     layer = nn.Linear(4, 4)
     found = nn.summary(nn.Sequential(layer, nn.Tanh(), layer), (1, 4))

@@ -48,6 +48,8 @@ class Softmax(Module):
     dim : int
     """
 
+    receptive_field = "same"
+
     def __init__(self, dim=None):
         super().__init__()
         self.dim = dim

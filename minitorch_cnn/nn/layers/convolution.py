@@ -1,7 +1,9 @@
 """Convolution layers."""
 
+import math
+
 from minitorch_cnn.backend.arguments import pair, whole
-from minitorch_cnn.backend.geometry import paddings
+from minitorch_cnn.backend.geometry import paddings, span
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.functional.padding import EXTENSIONS
@@ -134,6 +136,13 @@ class Conv2d(_Conv):
             padding = 0
         return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
+    @property
+    def receptive_field(self):
+        return tuple(map(span, self.kernel_size, self.dilation)), self.stride
+
+    def multiply_adds(self, input, output):
+        return output.numel() * math.prod(self.weight.shape[1:])
+
     def _border(self):
         """The padding as `F.pad` wants it: (left, right, top, bottom)."""
         (top, left), (bottom, right) = paddings(self.padding, self.kernel_size, self.stride, self.dilation)
@@ -201,3 +210,12 @@ class ConvTranspose2d(_Conv):
             self.groups,
             self.dilation,
         )
+
+    @property
+    def receptive_field(self):
+        spans = map(span, self.kernel_size, self.dilation)
+        windows = tuple(-(-s // t) for s, t in zip(spans, self.stride))  # every stride-th element of the kernel is met
+        return windows, tuple(1 / t for t in self.stride)
+
+    def multiply_adds(self, input, output):
+        return input.numel() * math.prod(self.weight.shape[1:])

@@ -40,6 +40,8 @@ class Linear(Module):
     (5, 2)
     """
 
+    receptive_field = "all"
+
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in_features = whole("in_features", in_features)
@@ -54,6 +56,9 @@ class Linear(Module):
 
     def forward(self, input):
         return F.linear(input, self.weight, self.bias)
+
+    def multiply_adds(self, input, output):
+        return output.numel() * self.in_features
 
     def extra_repr(self):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

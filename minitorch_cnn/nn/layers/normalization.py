@@ -12,6 +12,7 @@ __all__ = ["BatchNorm1d", "BatchNorm2d"]
 
 
 class _BatchNorm(Module):
+    receptive_field = "same"  # but for the statistics of a batch
     ndims = ()  # how many dimensions an input may have
     accepts = ""
 

@@ -1,5 +1,7 @@
 """Pooling layers: the mean or the largest entry of every window."""
 
+from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.geometry import span
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
@@ -53,6 +55,10 @@ class AvgPool2d(Module):
             self.divisor_override,
         )
 
+    @property
+    def receptive_field(self):
+        return self.kernel_size, self.stride
+
     def extra_repr(self):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
@@ -102,6 +108,11 @@ class MaxPool2d(Module):
             self.return_indices,
         )
 
+    @property
+    def receptive_field(self):
+        kernel, dilation = pair("kernel_size", self.kernel_size), pair("dilation", self.dilation)
+        return tuple(map(span, kernel, dilation)), self.stride
+
     def extra_repr(self):
         return (
             f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
@@ -117,6 +128,8 @@ class AdaptiveAvgPool2d(Module):
     output_size : int, None or (int or None, int or None)
         OH and OW; None keeps the input's.
     """
+
+    receptive_field = "all"
 
     def __init__(self, output_size):
         super().__init__()
