@@ -40,13 +40,13 @@ HOUSE = [
             "layers.normalization", "layers.pooling", "layers",
         ],
     },
-    {"models": [""], "inspection": ["tables", "summaries"]},
+    {"models": [""], "inspection": ["figures", "tables", "summaries"]},
     {
         "checking": ["line", "diagnosis", "report", "compare", "check"],
-        "training": ["metrics", "history", "parts", "shards", "distributed", "loop", "checkpoint", "runs"],
+        "training": ["metrics", "history", "parts", "shards", "distributed", "loop", "checkpoint", "lock", "runs"],
     },
     {"d2l": [""]},
-    {"cli": ["arguments", "networks", "command"]},
+    {"cli": ["arguments", "streams", "networks", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

@@ -237,12 +237,16 @@ def test_no_checkpoint(command, arguments):
     assert err.startswith("minitorch-cnn: there is no checkpoint ")
 
 
-def test_a_damaged_checkpoint(command, tmp_path):
-    train(command, "--epochs", 1, "--out", "run")
-    path = tmp_path / "run/checkpoint.safetensors"
+def damage(path):
     content = bytearray(path.read_bytes())
     content[-100] ^= 4
     path.write_bytes(content)
+
+
+def test_two_damaged_checkpoints(command, tmp_path):
+    train(command, "--epochs", 1, "--out", "run")
+    for name in ("checkpoint", "previous"):
+        damage(tmp_path / f"run/{name}.safetensors")
     for arguments in (("evaluate", "run"), ("train", "--resume", "--out", "run", "--epochs", 2)):
         code, _, err = command(*arguments)
         assert code == 1

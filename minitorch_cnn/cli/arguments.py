@@ -29,8 +29,8 @@ def positive(text):
 def shape(text):
     """Convert sizes with commas between them, as in ``2,1,28,28``, to a tuple."""
     sizes = text.strip("() ").split(",")
-    if not all(size.strip().isdecimal() for size in sizes):
-        raise argparse.ArgumentTypeError(f"expected sizes such as 2,1,28,28, got {text!r}")
+    if not all(size.strip().isdecimal() and int(size) for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected sizes such as 2,1,28,28, got {text!r} (at least 1 each)")
     return tuple(map(int, sizes))
 
 
@@ -38,4 +38,11 @@ def png(text):
     """Let the name of a PNG file pass."""
     if not text.lower().endswith(".png"):
         raise argparse.ArgumentTypeError(f"expected a name that ends in .png, got {text!r}")
+    return text
+
+
+def name_of(text):
+    """Let the name of a file or a folder pass, but not an empty one, as of a variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, got an empty one")
     return text

@@ -1,17 +1,22 @@
 """The command ``minitorch-cnn``: train LeNet on Fashion-MNIST, evaluate what was trained, look into a network."""
 
 import argparse
+import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import minitorch_cnn
 from minitorch_cnn import backend, d2l, data, models, optim, training
 from minitorch_cnn.cli import networks
-from minitorch_cnn.cli.arguments import at_least, positive
+from minitorch_cnn.cli.arguments import at_least, name_of, positive
+from minitorch_cnn.cli.streams import sturdy_streams
+from minitorch_cnn.data.files import escaped
 
 RUNS = "runs/lenet"
 RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
+CONVERTERS = {"epochs": at_least(1), "lr": positive, "batch_size": at_least(1), "seed": at_least(0)}
 
 
 def main(argv=None):
@@ -26,17 +31,28 @@ def main(argv=None):
     -------
     int
         The exit code: 0 for success, 1 for a failure explained in one message, 130 after Ctrl-C.
-        A wrong usage exits with 2.
+        A wrong usage exits with 2. A training whose output nobody reads any more goes on to its end.
     """
-    arguments = _parser().parse_args(argv)
-    try:
-        arguments.command(arguments)
-    except KeyboardInterrupt as interruption:
-        print(interruption, file=sys.stderr)
-        return 130
-    except (RuntimeError, OSError) as error:
-        print(f"minitorch-cnn: {error}", file=sys.stderr)
-        return 1
+    with sturdy_streams() as (stdout, _), warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"minitorch-cnn: warning: {escaped(message)}", file=sys.stderr)
+        arguments = _parser().parse_args(argv)
+        try:
+            arguments.command(arguments)
+            stdout.flush()
+            if stdout.error and not isinstance(stdout.error, BrokenPipeError) and arguments.command is not train:
+                raise OSError(f"the output could not be written: {stdout.error}")
+        except KeyboardInterrupt as interruption:
+            print(interruption, file=sys.stderr)
+            return 130
+        except (RuntimeError, OSError) as error:
+            print(f"minitorch-cnn: {escaped(error)}", file=sys.stderr)
+            return 1
+        except MemoryError as error:
+            print(
+                f"minitorch-cnn: not enough memory: {escaped(error)}. A smaller --batch-size needs less",
+                file=sys.stderr,
+            )
+            return 1
     return 0
 
 
@@ -48,14 +64,24 @@ def train(arguments):
 
 def _train(arguments, group):
     device = _device(arguments.device)
-    run, checkpoint = group.once(_continued_run if arguments.resume else _new_run, arguments)
+    run = checkpoint = None
+    if group.rank == 0:  # it alone writes
+        run, checkpoint = _open_run(arguments)
+    try:
+        folder, checkpoint = group.once(lambda: (run.folder, checkpoint))
+        _train_in(run or training.Run(folder), checkpoint, arguments, device, group)
+    finally:
+        if run:
+            run.close()
+
+
+def _train_in(run, checkpoint, arguments, device, group):
     recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
     if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
         print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
         print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
         return
-    group.once(_prepare, run)
-    train_iter, test_iter = group.once(d2l.load_data_fashion_mnist, recipe["batch_size"], None, arguments.data_dir)
+    train_iter, test_iter = group.once(_load_data, recipe["batch_size"], arguments)
     net, optimizer, history = _network(recipe, checkpoint, device)
     _announce(run, recipe, history, train_iter, test_iter, device, group)
 
@@ -80,17 +106,16 @@ def _train(arguments, group):
     print(history[-1])
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.perf_counter() - begun:.1f} s of wall clock, with loading, evaluation and saving")
-    print(f"saved in {run.folder}: {', '.join(training.Run.FILES)}")
+    print(f"saved in {run.folder}: {', '.join(run.FILES)}")
 
 
 def evaluate(arguments):
     """Measure a trained LeNet on the test images, class by class."""
     device = _device(arguments.device)
-    path = Path(arguments.checkpoint or training.Run.newest(RUNS).folder)
-    path = path if path.is_file() else training.Run(path).checkpoint
+    path, weights = _find_weights(arguments)
     net = models.LeNet()
-    net.load_state_dict(training.load_weights(path))
-    _, test_iter = d2l.load_data_fashion_mnist(RECIPE["batch_size"], root=arguments.data_dir)
+    net.load_state_dict(weights)
+    _, test_iter = _load_data(RECIPE["batch_size"], arguments)
     result = training.evaluate(net, test_iter, device)
 
     print(f"{path} on {device}, {result.confusion.sum():,} test images")
@@ -116,23 +141,55 @@ def _given(arguments):
     return {name: getattr(arguments, name) for name in RECIPE if getattr(arguments, name) is not None}
 
 
-def _new_run(arguments):
-    """Choose the folder: a fresh one by default, the given one only if that destroys nothing unasked."""
-    if arguments.out is None:
-        return training.Run.fresh(RUNS), None
-    run = training.Run(arguments.out)
-    if run.has_results() and not arguments.overwrite:
-        raise RuntimeError(
-            f"{run.folder} holds the results of a run. Go on with it: --resume; replace it: --overwrite; "
-            "or choose another folder for --out"
-        )
-    return run, None
+def _load_data(batch_size, arguments):
+    before = dict(os.environ)
+    if arguments.offline:
+        os.environ["MINITORCH_CNN_OFFLINE"] = "1"
+    if arguments.mirror:
+        os.environ["MINITORCH_CNN_MIRROR"] = arguments.mirror
+    try:
+        return d2l.load_data_fashion_mnist(batch_size, root=arguments.data_dir)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def _continued_run(arguments):
-    """Find the run to continue, and refuse to mix two recipes in it: only the number of epochs may change."""
-    run = training.Run(arguments.out) if arguments.out else training.Run.newest(RUNS)
-    checkpoint = training.load_checkpoint(run.checkpoint)
+def _open_run(arguments):
+    """Return the run whose folder the results go to, locked and ready, and the checkpoint to go on from, or None."""
+    if arguments.resume:
+        run = training.Run(arguments.out) if arguments.out else training.Run.newest(RUNS)
+        if not run.folder.is_dir():
+            raise training.CheckpointError(f"there is no checkpoint {run.checkpoint}")
+    else:
+        run = _writing(RUNS, lambda: training.Run(arguments.out) if arguments.out else training.Run.fresh(RUNS))
+    try:
+        _writing(run.folder, run.lock)
+        checkpoint = _checkpoint_of(run, arguments) if arguments.resume else None
+        if not arguments.resume and run.has_results() and not arguments.overwrite:
+            raise RuntimeError(
+                f"{run.folder} holds the results of a run. Go on with it: --resume; replace it: --overwrite; "
+                "or choose another folder for --out"
+            )
+        _writing(run.folder, run.prepare)
+        if checkpoint:
+            _writing(run.folder, run.repair, checkpoint)
+    except BaseException:
+        run.close()
+        raise
+    return run, checkpoint
+
+
+def _checkpoint_of(run, arguments):
+    """Read what to go on from, and refuse to mix two recipes: only the number of epochs may change."""
+    checkpoint = run.load()
+    for name, convert in CONVERTERS.items():
+        if name in checkpoint.recipe:
+            try:
+                convert(repr(checkpoint.recipe[name]))
+            except argparse.ArgumentTypeError as error:
+                raise training.CheckpointError(
+                    f"{run.checkpoint} is no run of this command: its {name}: {error}"
+                ) from error
     for name, value in _given(arguments).items():
         begun_with = checkpoint.recipe.get(name, value)
         if name != "epochs" and value != begun_with:
@@ -141,15 +198,25 @@ def _continued_run(arguments):
                 f"{run.folder} was begun with --{option} {begun_with}, it cannot go on with {value}: "
                 f"leave --{option} out, or start a new run"
             )
-    return run, checkpoint
+    return checkpoint
 
 
-def _prepare(run):
+def _writing(folder, function, *args):
+    """Call what writes to a run's folder; that it cannot be written to is explained."""
     try:
-        run.prepare()
+        return function(*args)
     except OSError as error:
-        reason = error.strerror or error
-        raise RuntimeError(f"cannot write to {run.folder}: {reason}. Choose another folder with --out") from error
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
+        raise RuntimeError(f"cannot write to {folder}: {reason}. Choose another folder with --out") from error
+
+
+def _find_weights(arguments):
+    """Return the path of what is to be evaluated, and the weights that are there."""
+    path = Path(arguments.checkpoint or training.Run.newest(RUNS).folder)
+    if path.is_file():
+        return path, training.load_weights(path)
+    run = training.Run(path)
+    return run.best if arguments.best else run.checkpoint, run.load_weights(best=arguments.best)
 
 
 def _network(recipe, checkpoint, device):
@@ -204,16 +271,20 @@ def _add_train(commands):
     parser = commands.add_parser("train", help="train LeNet and save the results", description=train.__doc__)
     parser.set_defaults(command=train)
 
-    def recipe(option, convert, help):
-        default = RECIPE[option.removeprefix("--").replace("-", "_")]
-        parser.add_argument(option, type=convert, metavar="N", help=f"{help} (default: {default})")
-
-    recipe("--epochs", at_least(1), "times to go through the training images, in all")
-    recipe("--lr", positive, "learning rate of SGD")
-    recipe("--batch-size", at_least(1), "images per step")
-    recipe("--seed", at_least(0), "of the initial weights and the shuffling; the same seed gives the same run")
+    for name, help in (
+        ("epochs", "times to go through the training images, in all"),
+        ("lr", "learning rate of SGD"),
+        ("batch_size", "images per step"),
+        ("seed", "of the initial weights and the shuffling; the same seed gives the same run"),
+    ):
+        option = f"--{name.replace('_', '-')}"
+        help = f"{help} (default: {RECIPE[name]})"
+        parser.add_argument(option, type=CONVERTERS[name], metavar="N", help=help)
     parser.add_argument(
-        "--out", metavar="DIR", help=f"folder for the results (default: {RUNS}, or {RUNS}-2 and so on if it is taken)"
+        "--out",
+        type=name_of,
+        metavar="DIR",
+        help=f"folder for the results (default: {RUNS}, or {RUNS}-2 and so on if it is taken)",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
@@ -231,9 +302,12 @@ def _add_evaluate(commands):
     parser = commands.add_parser("evaluate", help="test what was trained", description=evaluate.__doc__)
     parser.set_defaults(command=evaluate)
     parser.add_argument(
-        "checkpoint", nargs="?",
+        "checkpoint", nargs="?", type=name_of,
         help=f"a run's folder, its checkpoint, or a safetensors file of weights (default: the latest of {RUNS}*)",
     )  # fmt: skip
+    parser.add_argument(
+        "--best", action="store_true", help="of a run's folder, take the epoch of the best test accuracy"
+    )
     _add_place(parser)
 
 
@@ -243,5 +317,10 @@ def _add_place(parser):
         help="where to compute; auto is the GPU if one can be used (default: auto)",
     )  # fmt: skip
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="folder of Fashion-MNIST, downloaded if missing (default: the user's cache)"
+        "--data-dir", type=name_of, metavar="DIR",
+        help="folder of Fashion-MNIST, downloaded if missing (default: the user's cache)",
+    )  # fmt: skip
+    parser.add_argument("--offline", action="store_true", help="ask no server for data (or set MINITORCH_CNN_OFFLINE)")
+    parser.add_argument(
+        "--mirror", type=name_of, metavar="URL", help="download from there (or set MINITORCH_CNN_MIRROR)"
     )

@@ -2,11 +2,11 @@
 
 import importlib
 import sys
-from pathlib import Path
 
 import minitorch_cnn
 from minitorch_cnn import models, nn
 from minitorch_cnn.cli.arguments import at_least, png, positive, shape
+from minitorch_cnn.data.files import atomic_file
 
 LENET = "minitorch_cnn.models:LeNet"
 
@@ -27,7 +27,8 @@ def gradcheck(arguments):
     )  # fmt: skip
     print(report)
     if arguments.plot:
-        Path(arguments.plot).write_bytes(report.to_png())
+        with atomic_file(arguments.plot) as file:
+            file.write(report.to_png())
         print(f"the error against the step size is drawn in {arguments.plot}")
     if not report.passes(allow_kinks=True):
         wrong = [row.name for row in report.rows if row.verdict not in ("ok", "kink")]

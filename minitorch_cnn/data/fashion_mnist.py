@@ -9,11 +9,12 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from minitorch_cnn.data.dataset import ImageDataset
-from minitorch_cnn.data.download import download, unpack_debian_package
-from minitorch_cnn.data.files import atomic_file, sweep_temporary_files
+from minitorch_cnn.data.download import APT_PATIENCE, download, longest, unpack_debian_package
+from minitorch_cnn.data.files import atomic_file, make_folder, printable, sweep_temporary_files
 from minitorch_cnn.data.idx import parse_idx, read_payload
 
 # Of the decompressed files, in bytes and SHA-256: the same files are packed with different gzip headers here and there.
@@ -31,6 +32,8 @@ MIRRORS = (
 )
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+LIMIT = 1200  # seconds for all sources together, after which no other file is asked for
+_UNPACKED = "package"  # the name, with a dot and a random part, of the folder in which the package is unpacked
 _PLACES = ("{}", "{}.gz", "FashionMNIST/raw/{}", "FashionMNIST/raw/{}.gz")  # the last two are torchvision's
 
 
@@ -47,7 +50,9 @@ class FashionMNIST(ImageDataset):
         The 60,000 images to train on, or else the 10,000 to test on.
     download : bool, default True
         Whether missing files may be fetched: copied from the other folders named above, downloaded from the
-        mirrors, or taken from the package ``dataset-fashion-mnist`` of Debian and Ubuntu.
+        mirrors, or taken from the package ``dataset-fashion-mnist`` of Debian and Ubuntu. Who is asked, and for how
+        long at most, is said on stderr. ``$MINITORCH_CNN_MIRROR`` holds other mirrors' addresses, with spaces between
+        them; with ``$MINITORCH_CNN_OFFLINE`` no server is asked.
 
     Attributes
     ----------
@@ -61,7 +66,8 @@ class FashionMNIST(ImageDataset):
     Raises
     ------
     RuntimeError
-        If `root` holds a wrong file, or if no source has the files; the text lists every source and its reason.
+        If `root` holds a wrong file, or if the files cannot be stored, or if no source has them; the text lists every
+        source and its reason.
     """
 
     classes = [
@@ -75,7 +81,13 @@ class FashionMNIST(ImageDataset):
 
 
 def cache_folder():
-    """Return the folder for downloads: ``$MINITORCH_CNN_DATA``, or one below this platform's cache folder."""
+    """Return the folder for downloads: ``$MINITORCH_CNN_DATA``, or one below this platform's cache folder.
+
+    Raises
+    ------
+    RuntimeError
+        If this account has no home folder, and none of the variables says where else.
+    """
     if chosen := os.environ.get("MINITORCH_CNN_DATA"):
         return Path(chosen).expanduser()
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
@@ -90,18 +102,28 @@ def cache_folder():
 def find(root, names, download):
     """Return the verified contents of the files `names`, from the first folder or source that has them."""
     given = root is not None
-    home = Path(root).expanduser() if given else cache_folder()
+    if given and not os.fspath(root):
+        raise ValueError("expected root to name a folder, got an empty name")
     failures = []
-    for folder in [home] if given else [home, DEBIAN_FOLDER]:
+    try:
+        homes = [Path(root).expanduser() if given else cache_folder()]
+    except RuntimeError as error:  # of pathlib: no HOME, and no account that has one
+        homes = []
+        failures.append((root or "the user's cache", error))
+    for folder in homes if given else [*homes, DEBIAN_FOLDER]:
         try:
-            return [_read(folder, name)[1] for name in names]
+            payloads = [_read(folder, name)[1] for name in names]
         except FileNotFoundError as error:
             failures.append((folder, error))
         except (OSError, ValueError) as error:
-            if given:
+            if given and isinstance(error, ValueError):
                 raise RuntimeError(f"{error} Delete it to have it fetched again, or give another folder.") from error
             failures.append((folder, error))
-    if download:
+        else:
+            if folder in homes:
+                sweep_temporary_files(folder, [*FILES, _UNPACKED])
+            return payloads
+    for home in homes if download else []:
         failures += _fetch(home, given)
         with contextlib.suppress(OSError, ValueError):
             return [_read(home, name)[1] for name in names]
@@ -110,7 +132,7 @@ def find(root, names, download):
 
 def _explain(failures, download):
     lines = [f"Fashion-MNIST was not found{' and could not be fetched' if download else ''}. What was tried:"]
-    lines += [f"  {source}: {' '.join(str(reason).split())}" for source, reason in failures]
+    lines += [f"  {printable(source)}: {printable(reason)}" for source, reason in failures]
     lines += ["What to do: put the four files, plain or .gz, into a folder, and give it as root= (--data-dir)"]
     lines += [f"or in the variable MINITORCH_CNN_DATA. They are {', '.join(FILES)}."]
     lines += [] if download else ["Or give download=True to have them fetched."]
@@ -149,26 +171,57 @@ def _verified(path, name, source):
 def _fetch(home, given):
     """Put all of the FILES into the folder `home`; return the sources that failed, with their reasons.
 
-    In a folder that the user has given, a wrong file stays; elsewhere it is replaced.
+    In a folder that the user has given, a wrong file stays; elsewhere it is replaced. A folder that cannot be written
+    to is no fault of a source: it ends the search.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
     except OSError as error:
-        return [(home, f"cannot be made: {error}")]
-    sweep_temporary_files(home, FILES)
-    sources = [(folder, _fetch_from_folder) for folder in (cache_folder(), DEBIAN_FOLDER) if given and folder != home]
-    sources += [(url, _fetch_from_mirror) for url in MIRRORS]
-    sources += [(f"the Debian package {DEBIAN_PACKAGE}", _fetch_from_package)]
-    failures = []
+        raise _cannot_store(home, "cannot be made", error) from error
+    sweep_temporary_files(home, [*FILES, _UNPACKED])
+    others = [DEBIAN_FOLDER]
+    with contextlib.suppress(RuntimeError):  # no home folder
+        others = [cache_folder(), DEBIAN_FOLDER]
+    sources = [(folder, _fetch_from_folder) for folder in others if given and folder != home]
+    if os.environ.get("MINITORCH_CNN_OFFLINE", "0") in ("", "0"):
+        sources += [(url, _fetch_from_mirror) for url in _mirrors()]
+        sources += [(f"the Debian package {DEBIAN_PACKAGE}", _fetch_from_package)]
+    else:
+        sources += [("servers", _refuse)]
+    failures, deadline = [], time.monotonic() + LIMIT
     for source, fetch in sources:
         missing = [name for name in FILES if not _has(home, name, or_wrong=given)]
         if not missing:
             break
         try:
-            fetch(source, missing, home)
+            fetch(source, missing, home, deadline)
         except (OSError, ValueError, ImportError) as error:  # of its first file that fails: it is not asked for more
+            if getattr(error, "errno", None) and Path(error.filename or "").parent == home:
+                raise _cannot_store(home, "cannot be written to", error) from error
             failures.append((source, error))
     return failures
+
+
+def _mirrors():
+    chosen = os.environ.get("MINITORCH_CNN_MIRROR", "").split()
+    return [url if url.endswith("/") else f"{url}/" for url in chosen] or MIRRORS
+
+
+def _cannot_store(home, what, error):
+    reason = error.strerror if error.filename in (None, str(home)) else f"{error.strerror}: {error.filename}"
+    return RuntimeError(
+        f"the folder for Fashion-MNIST, {printable(home)}: {what}: {printable(reason)}. Make room or change its "
+        "permissions, or choose another folder by root= (--data-dir) or the variable MINITORCH_CNN_DATA"
+    )
+
+
+def _say(text, deadline, seconds):
+    """Say on stderr for whom the program waits, and for how long at most; or that it waits no longer."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise OSError(f"not asked: the {LIMIT} s for all sources together are over")
+    with contextlib.suppress(OSError, ValueError):
+        print(f"Fashion-MNIST: {printable(text)}, at most {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def _has(folder, name, or_wrong):
@@ -181,24 +234,31 @@ def _has(folder, name, or_wrong):
     return True
 
 
-def _fetch_from_folder(folder, names, home):
+def _refuse(*_):
+    raise OSError("not asked, since MINITORCH_CNN_OFFLINE is set (--offline)")
+
+
+def _fetch_from_folder(folder, names, home, _deadline):
     for name in names:
         path, _ = _read(folder, name)
         with _installing(path.name, name, home, path) as file:
             file.write(path.read_bytes())
 
 
-def _fetch_from_mirror(mirror, names, home):
+def _fetch_from_mirror(mirror, names, home, deadline):
     for name in names:
         url = f"{mirror}{name}.gz"
+        most = FILES[name][0] + 1024  # bytes; packed, they have half that size
         with _installing(f"{name}.gz", name, home, url) as file:
-            download(url, file, max_bytes=FILES[name][0] + 1024)  # packed, they have half that size
+            _say(f"asking {url}", deadline, longest(most))
+            download(url, file, max_bytes=most)
 
 
-def _fetch_from_package(_source, names, home):
-    with tempfile.TemporaryDirectory() as folder:
+def _fetch_from_package(source, names, home, deadline):
+    _say(f"asking this system's archive for {source}", deadline, APT_PATIENCE)
+    with tempfile.TemporaryDirectory(dir=home, prefix=f".{_UNPACKED}.", suffix=".tmp") as folder:
         root = unpack_debian_package(DEBIAN_PACKAGE, folder)
-        _fetch_from_folder(root / DEBIAN_FOLDER.relative_to("/"), names, home)
+        _fetch_from_folder(root / DEBIAN_FOLDER.relative_to("/"), names, home, deadline)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors file.
 
 A file holds the tensors by name. Its metadata, which safetensors allows as text only, holds the rest as JSON, and
-the SHA-256 of every part: the format itself has no checksum, and a flipped bit would load without a word.
+the SHA-256 of every part: the format itself has no checksum, and a flipped bit would load without a word. All of it
+stands under one key: safetensors writes several in random order, and equal runs shall leave equal files.
 """
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +15,10 @@ import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import random
-from minitorch_cnn.data.files import atomic_file
+from minitorch_cnn.data.files import atomic_file, printable
 from minitorch_cnn.training.history import Epoch, History
 
-FORMAT = "minitorch_cnn 1"
+KEY, FORMAT = "minitorch_cnn", "minitorch_cnn 2"
 
 
 class CheckpointError(RuntimeError):
@@ -39,6 +41,8 @@ class Checkpoint:
         The settings of the run, for whoever continues it; anything that JSON can hold.
     rng : dict
         The state of the random numbers, as of `random.get_rng_state`.
+    optimizer_class : str
+        The name of the optimizer's class, or nothing.
     """
 
     model: dict
@@ -46,13 +50,41 @@ class Checkpoint:
     history: History = field(default_factory=History)
     recipe: dict = field(default_factory=dict)
     rng: dict = field(default_factory=dict)
+    optimizer_class: str = ""
 
     def restore(self, net, optimizer=None):
-        """Put a network, its optimizer and the random numbers back into the state that was saved."""
-        net.load_state_dict(self.model)
+        """Put a network, its optimizer and the random numbers back into the state that was saved.
+
+        Raises
+        ------
+        CheckpointError
+            If they are of another kind than those that were saved. In this case nothing has been changed.
+        """
+        before, part = optimizer and optimizer.state_dict(), f"the {type(optimizer).__name__} optimizer"
+        try:
+            if optimizer is not None:
+                self._require_same_optimizer(optimizer)
+                optimizer.load_state_dict(self.optimizer)
+            part = "the network"
+            net.load_state_dict(self.model)
+        except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            if optimizer is not None:
+                optimizer.load_state_dict(before)
+            raise CheckpointError(f"the checkpoint does not fit {part}: {_told(error)}") from error
         if optimizer is not None:
-            optimizer.load_state_dict(self.optimizer)
             random.set_rng_state(self.rng)
+
+    def _require_same_optimizer(self, optimizer):
+        """Refuse the state of one of another class, or with other settings, or with settings of another type."""
+        if self.optimizer_class not in ("", _class_of(optimizer)):
+            raise ValueError(f"it was saved with {self.optimizer_class}")
+        for theirs, ours in zip(self.optimizer["param_groups"], optimizer.param_groups):
+            of_schedules = {"initial_lr"}
+            if theirs.keys() - of_schedules != ours.keys() - of_schedules:
+                raise ValueError(f"its settings are {', '.join(sorted(ours))}; saved were {', '.join(sorted(theirs))}")
+            for name in ours.keys() - {"params"}:
+                if _type_of(theirs[name]) != _type_of(ours[name]):
+                    raise ValueError(f"expected {name} to be like {ours[name]!r}, got {theirs[name]!r}")
 
 
 def save_checkpoint(path, net, optimizer, history, recipe=None):
@@ -70,12 +102,15 @@ def save_checkpoint(path, net, optimizer, history, recipe=None):
 
     Raises
     ------
+    TypeError
+        If `path` is no path, `net` no network, or the recipe nothing that JSON can hold.
     OSError
         If the file cannot be written. The older checkpoint is then intact.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in net.state_dict().items()}
+    tensors = {f"model.{name}": tensor for name, tensor in _state_dict(path, net).items()}
     state = {"history": history, "recipe": recipe or {}, "rng": random.get_rng_state()}
     state["optimizer"] = _take_out(optimizer.state_dict(), "optimizer", tensors)
+    state["optimizer_class"] = _class_of(optimizer)
     _write(path, tensors, state)
 
 
@@ -89,23 +124,29 @@ def load_checkpoint(path):
     Raises
     ------
     CheckpointError
-        If there is no such file, if it is damaged, or if it holds weights alone.
+        If there is no such file, if it is damaged, if it holds weights alone, or a state that is not one of ours.
     """
     tensors, state = _read(path)
-    if not {"history", "recipe", "rng", "optimizer"} <= state.keys():
+    if not state:
         raise CheckpointError(f"{path} holds weights, but no state of a training run to continue")
     prefix = "model."
     model = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    history = History(Epoch(*row) for row in state["history"])
-    return Checkpoint(model, _put_back(state["optimizer"], tensors), history, state["recipe"], state["rng"])
+    return Checkpoint(model=model, **_checked(path, state, tensors))
 
 
 def save_weights(path, net):
     """Save a network's weights alone, under the names of its ``state_dict``.
 
-    PyTorch reads the file with ``safetensors.torch.load_file``.
+    Equal weights give equal files, byte for byte. PyTorch reads them with ``safetensors.torch.load_file``.
+
+    Raises
+    ------
+    TypeError
+        If `path` is no path, or `net` no network.
+    OSError
+        If the file cannot be written. An older one is then intact.
     """
-    _write(path, net.state_dict(), {})
+    _write(path, _state_dict(path, net))
 
 
 def load_weights(path):
@@ -119,10 +160,22 @@ def load_weights(path):
     Raises
     ------
     CheckpointError
-        If there is no such file, or if it is damaged. (Files made elsewhere carry no digests to verify.)
+        If there is no such file, if it is damaged, or of a format or type of numbers that is not read. (Files made
+        elsewhere carry no digests to verify.)
     """
     tensors, state = _read(path)
-    return load_checkpoint(path).model if "history" in state else tensors
+    return load_checkpoint(path).model if state else tensors
+
+
+# --- from a state to what JSON can hold, and back ---------------------------------------------------------
+
+
+def _state_dict(path, net):
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"expected a path first and then the network, got {type(path).__name__} as the path")
+    if not hasattr(net, "state_dict"):
+        raise TypeError(f"expected a network, such as an nn.Module, got {type(net).__name__}: not its state_dict()")
+    return net.state_dict()
 
 
 def _take_out(value, name, tensors):
@@ -146,12 +199,87 @@ def _put_back(value, tensors):
     return [_put_back(item, tensors) for item in value] if isinstance(value, list) else value
 
 
-def _write(path, tensors, state):
+def _checked(path, state, tensors):
+    """Return the parts of a state, each of the kind that `save_checkpoint` writes, or raise CheckpointError."""
+    parts = {}
+    state.setdefault("optimizer_class", "")
+    for name, read, expected in (
+        ("history", _read_history, "one list of six numbers for each epoch, counted from 1"),
+        ("recipe", lambda value: _of(dict, value), "a dictionary"),
+        ("rng", _read_rng, "a state of the random numbers"),
+        ("optimizer", lambda value: _of(dict, _put_back(value, tensors)), "the state of an optimizer"),
+        ("optimizer_class", lambda value: _of(str, value), "a name"),
+    ):
+        try:
+            parts[name] = read(state[name])
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
+            raise CheckpointError(
+                f"{path} is whole, but was not written by save_checkpoint: expected {name} to be {expected}; "
+                f"{_told(error)}"
+            ) from error
+    return parts
+
+
+def _read_history(rows):
+    history = History(Epoch(*row) for row in _of(list, rows))
+    for number, row in enumerate(history, start=1):
+        if any(isinstance(value, bool) or not isinstance(value, int | float) for value in row) or row.epoch != number:
+            raise ValueError(f"got {row!r} in place {number}")
+    return history
+
+
+def _read_rng(value):
+    random.Generator().set_state(value)  # of another generator: to see whether it can be
+    return value
+
+
+def _of(kind, value):
+    if not isinstance(value, kind):
+        raise TypeError(f"got {value!r}")
+    return value
+
+
+def _class_of(optimizer):
+    """The name of an optimizer's class; of a user's subclass, that of ours which it derives from."""
+    package = __name__.partition(".")[0]
+    return next((c.__name__ for c in type(optimizer).__mro__ if c.__module__.partition(".")[0] == package), "")
+
+
+def _type_of(setting):
+    if isinstance(setting, list | tuple):
+        return list(map(_type_of, setting))
+    if isinstance(setting, Tensor | np.number | int | float) and not isinstance(setting, bool):
+        return "a number"
+    return type(setting)
+
+
+def _plain(value):
+    """What JSON is to write for a value that it does not know: NumPy's numbers are numbers."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"expected what JSON can hold, got {value!r} of type {type(value).__name__}")
+
+
+def _told(error):
+    text = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+    return "\n".join(map(printable, text.splitlines()))
+
+
+# --- from a state to a file, and back ---------------------------------------------------------------------
+
+
+def serialize(tensors, state=None):
+    """Return the bytes of a file: the same for the same tensors and state."""
     from safetensors.numpy import save
 
     arrays = {name: np.asarray(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()}
+    return save(arrays, _sealed(arrays, json.dumps(state or {}, default=_plain)))
+
+
+def _write(path, tensors, state=None):
+    content = serialize(tensors, state)
     with atomic_file(path) as file:
-        file.write(save(arrays, _sealed(arrays, json.dumps(state))))
+        file.write(content)
 
 
 def _read(path):
@@ -164,15 +292,46 @@ def _read(path):
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        if "sha256" not in metadata and metadata.get("format") != FORMAT:
-            metadata = _sealed(arrays, "{}")  # weights from elsewhere
-        if metadata != _sealed(arrays, metadata["state"]):
+            names = list(file.keys())
+            kinds = {file.get_slice(name).get_dtype(): name for name in names}
+            if unknown := kinds.keys() - _KINDS:
+                kind = min(unknown)
+                raise CheckpointError(
+                    f"{path} holds numbers of a type that NumPy does not have: {kinds[kind]!r} is of type {kind} "
+                    "(BF16 is bfloat16). Save it as float32, which is tensor.float() in PyTorch"
+                )
+            arrays = {name: file.get_tensor(name) for name in names}
+        if not any(FORMAT in (key + value) for key, value in metadata.items()) and KEY not in metadata:
+            return {name: Tensor(array) for name, array in arrays.items()}, {}  # weights from elsewhere
+        state = json.loads(metadata[KEY])["state"]
+        if metadata != _sealed(arrays, state):
             raise ValueError("its contents do not match the digests inside")
-        state = json.loads(metadata["state"])
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is no readable checkpoint, or damaged: {error}") from error
+        state = json.loads(state)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if other := _format_of(path):
+            raise CheckpointError(f"{path} is no safetensors file, but {other}") from error
+        raise CheckpointError(f"{path} is no readable checkpoint, or damaged: {_told(error)}") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} is whole, but was not written by save_checkpoint: its state is {state!r}")
     return {name: Tensor(array) for name, array in arrays.items()}, state
+
+
+def _format_of(path):
+    """What a file of another library is, and how to make one of it that can be read; None for an unknown one."""
+    in_torch = "In PyTorch: safetensors.torch.save_file(net.state_dict(), path)"
+    for first, what in (
+        (b"PK\x03\x04", f"a zip archive, as torch.save and numpy.savez write. {in_torch}"),
+        (b"\x80\x02", f"a pickle, as an older torch.save writes. {in_torch}"),
+        (b"\x89HDF", "an HDF5 file, as Keras writes"),
+        (b"\x93NUMPY", "an array of numpy.save"),
+    ):
+        with open(path, "rb") as file:
+            if file.read(len(first)) == first:
+                return what
+    return None
+
+
+_KINDS = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"}
 
 
 def _sealed(arrays, state):
@@ -181,4 +340,4 @@ def _sealed(arrays, state):
     for name, array in sorted(arrays.items()):
         header = f"{name} {array.dtype.str} {array.shape} ".encode()
         digests[name] = hashlib.sha256(header + array.tobytes()).hexdigest()
-    return {"format": FORMAT, "state": state, "sha256": json.dumps(digests)}
+    return {KEY: json.dumps({"format": FORMAT, "state": state, "sha256": digests})}

@@ -4,6 +4,8 @@ import csv
 import io
 from typing import NamedTuple
 
+from minitorch_cnn.inspection import figures
+
 
 class Epoch(NamedTuple):
     """What one epoch measured."""
@@ -30,6 +32,11 @@ class History(list):
     >>> History.from_csv(history.to_csv()) == history
     True
     """
+
+    @property
+    def best(self):
+        """The epoch of the highest test accuracy, of equal ones the first; None if there is none."""
+        return max(self, key=lambda row: row.test_acc, default=None)
 
     @property
     def examples_per_sec(self):
@@ -69,10 +76,9 @@ class History(list):
         matplotlib.figure.Figure
             Made without ``pyplot``: it needs no screen and changes no global state.
         """
-        from matplotlib.figure import Figure
+        figure = figures.new_figure(figsize=(7, 4.5), layout="constrained")
         from matplotlib.ticker import MaxNLocator
 
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
         epochs = [row.epoch for row in self]
         axes.plot(epochs, [row.loss for row in self], "C0o-", markersize=4, label="train loss")
@@ -88,8 +94,4 @@ class History(list):
 
     def to_png(self):
         """Return `figure` as the bytes of a PNG picture."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        picture = io.BytesIO()
-        FigureCanvasAgg(self.figure()).print_png(picture)
-        return picture.getvalue()
+        return figures.to_png(self.figure())

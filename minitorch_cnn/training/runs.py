@@ -1,14 +1,22 @@
-"""The folder of a training run: its checkpoint, weights, table and picture."""
+"""The folder of a training run: its checkpoints, weights, table and picture, always of one epoch."""
 
+import contextlib
+import os
 import tempfile
+import warnings
 from pathlib import Path
 
-from minitorch_cnn.data.files import atomic_file, sweep_temporary_files
-from minitorch_cnn.training.checkpoint import save_checkpoint, save_weights
+from minitorch_cnn.data.files import STALE_AFTER, atomic_file, make_folder, sweep_temporary_files
+from minitorch_cnn.training.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint, serialize
+from minitorch_cnn.training.lock import FolderLock
 
 
 class Run:
     """A folder for the results of one training run.
+
+    It holds the checkpoint of the last epoch and the one before, the weights of the last epoch and of the best one,
+    the table of all epochs and their picture. The checkpoint is written first, and all else follows from it: what a
+    killed process has not written, `repair` writes.
 
     Parameters
     ----------
@@ -20,22 +28,47 @@ class Run:
     folder : Path
     checkpoint : Path
         What `load_checkpoint` reads to continue the run.
+    previous : Path
+        The checkpoint before that one, should it be damaged; after the first epoch, a copy of it.
+    best : Path
+        The weights of the epoch with the highest test accuracy.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty.
     """
 
-    FILES = ("checkpoint.safetensors", "weights.safetensors", "metrics.csv", "curves.png")
+    FILES = (
+        "checkpoint.safetensors", "previous.safetensors", "weights.safetensors", "best.safetensors",
+        "metrics.csv", "curves.png",
+    )  # fmt: skip
 
     def __init__(self, folder):
+        if not os.fspath(folder):
+            raise ValueError("expected the name of a folder, got an empty one")
         self.folder = Path(folder).expanduser()
-        self.checkpoint = self.folder / self.FILES[0]
+        self.checkpoint, self.previous, self.weights, self.best, *_ = (self.folder / name for name in self.FILES)
+        self._lock, self._is_made = None, False
 
     @classmethod
     def fresh(cls, folder):
-        """Return the first of ``folder``, ``folder-2``, ``folder-3``, ... that holds no run yet."""
-        run, number = cls(folder), 1
-        while run.has_results():
-            number += 1
-            run = cls(f"{folder}-{number}")
-        return run
+        """Make the first of ``folder``, ``folder-2``, ``folder-3``, ... that is not there, and return its run.
+
+        Of several processes that do this at once, each gets another one.
+        """
+        number = 1
+        while True:
+            run = cls(folder if number == 1 else f"{folder}-{number}")
+            try:
+                make_folder(run.folder, exist_ok=False)
+            except FileExistsError:
+                if not run.folder.exists():  # a file stands in the way above
+                    raise
+                number += 1
+            else:
+                run._is_made = True
+                return run
 
     @classmethod
     def newest(cls, folder):
@@ -57,14 +90,118 @@ class Run:
         OSError
             If it cannot.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        sweep_temporary_files(self.folder, self.FILES)
+        self._make()
+        sweep_temporary_files(self.folder, self.FILES, older_than=0 if self._lock else STALE_AFTER)
         tempfile.TemporaryFile(dir=self.folder).close()
 
+    def lock(self):
+        """Make the folder, and keep other processes from writing to it until `close` or the end of this one.
+
+        Raises
+        ------
+        Locked
+            If another process has it. The text names that process.
+        OSError
+            If it cannot be made or written to.
+        """
+        self._make()
+        self._lock = self._lock or FolderLock(self.folder)
+
+    def _make(self):
+        if not self.folder.is_dir():
+            make_folder(self.folder)
+            self._is_made = True
+
+    def close(self):
+        """Unlock the folder; one that was made for this run, and is empty, goes."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if self._is_made:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
+
     def save(self, net, optimizer, history, recipe):
-        """Save everything; each file is replaced in one step, the checkpoint first."""
+        """Save everything; each file is replaced in one step, the checkpoint first.
+
+        Raises
+        ------
+        OSError
+            If a checkpoint or weights cannot be written. What cannot be drawn or written for people is a warning.
+        """
+        if len(history) == 1:  # a new run: nothing of one that it replaces may outlive its checkpoint
+            for name in self.FILES[1:]:
+                (self.folder / name).unlink(missing_ok=True)
+        else:
+            self._keep_previous()
         save_checkpoint(self.checkpoint, net, optimizer, history, recipe)
-        save_weights(self.folder / "weights.safetensors", net)
-        for name, content in (("metrics.csv", history.to_csv().encode()), ("curves.png", history.to_png())):
-            with atomic_file(self.folder / name) as file:
+        self._write_results(net.state_dict(), history)
+
+    def load(self):
+        """Read the last checkpoint; if it is damaged, warn, and read the one before.
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        CheckpointError
+            If neither can be read. The text is about the last one.
+        """
+        try:
+            return load_checkpoint(self.checkpoint)
+        except CheckpointError as error:
+            try:
+                checkpoint = load_checkpoint(self.previous)
+            except CheckpointError:
+                raise error from None
+            warnings.warn(f"{error}; so the one before it is taken, {self.previous}", RuntimeWarning, stacklevel=2)
+            return checkpoint
+
+    def load_weights(self, best=False):
+        """Read the weights of the last epoch, or of the one with the highest test accuracy.
+
+        Returns
+        -------
+        dict of str to Tensor
+
+        Raises
+        ------
+        CheckpointError
+            If there are none, or they are damaged.
+        """
+        return load_weights(self.best) if best else self.load().model
+
+    def repair(self, checkpoint):
+        """Write each file of the folder that is missing, or not of the checkpoint, which `load` has returned."""
+        try:
+            load_checkpoint(self.checkpoint)
+        except CheckpointError:
+            self._put(self.checkpoint, self.previous.read_bytes())
+        self._write_results(checkpoint.model, checkpoint.history)
+
+    def _keep_previous(self):
+        """Make the last checkpoint the previous one, unless it is damaged."""
+        with contextlib.suppress(CheckpointError):
+            load_checkpoint(self.checkpoint)
+            self._put(self.previous, self.checkpoint.read_bytes())
+
+    def _write_results(self, weights, history):
+        if not self.previous.exists():
+            self._put(self.previous, self.checkpoint.read_bytes())
+        content = serialize(weights)
+        self._put(self.weights, content)
+        if history.best == history[-1]:
+            self._put(self.best, content)
+        for name, make in (("metrics.csv", lambda: history.to_csv().encode()), ("curves.png", history.to_png)):
+            try:
+                self._put(self.folder / name, make())
+            except Exception as error:  # a picture, or a table that another program has opened, never costs a run
+                warnings.warn(f"{self.folder / name} was not written: {error}", RuntimeWarning, stacklevel=3)
+
+    def _put(self, path, content):
+        """Give a file this content, if it has another one."""
+        if not path.is_file() or path.read_bytes() != content:
+            with atomic_file(path) as file:
                 file.write(content)

@@ -1,6 +1,7 @@
 """Files that are whole or absent."""
 
 import os
+import stat
 import time
 
 import pytest
@@ -28,13 +29,19 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_the_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
+def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_it_is_said(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(os, "fsync", lambda fd, fsync=os.fsync: (calls.append(os.fstat(fd).st_size), fsync(fd)))
+
+    def noted(fd, fsync=os.fsync):
+        status = os.fstat(fd)
+        calls.append("folder" if stat.S_ISDIR(status.st_mode) else status.st_size)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
     monkeypatch.setattr(os, "replace", lambda *names, replace=os.replace: (calls.append("replace"), replace(*names)))
     with atomic_file(tmp_path / "file") as file:
         file.write(b"12345")
-    assert calls == [5, "replace"]
+    assert calls == [5, "replace", *(["folder"] if os.name != "nt" else [])]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no file modes there")
