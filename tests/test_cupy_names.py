@@ -17,7 +17,7 @@ import standin_cupy
 import minitorch_cnn
 
 PACKAGE = Path(minitorch_cnn.__file__).parent
-LIBRARIES = {"xp", "library"}  # what the package calls the array library
+MODULES = {"cupy", "get_array_module"}  # the functions that return the array library; the package calls it xp
 
 
 def dotted(node):
@@ -27,7 +27,7 @@ def dotted(node):
     if isinstance(node, ast.Attribute):
         before = dotted(node.value)
         return None if before is None else f"{before}.{node.attr}"
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("cupy", "get_array_module"):
+    if isinstance(node, ast.Call) and (dotted(node.func) or "").split(".")[-1] in MODULES:
         return "xp"
     if isinstance(node, ast.IfExp):  # (cupy() if ... else np).full
         return dotted(node.body)
@@ -41,7 +41,7 @@ def uses(source):
         call = isinstance(node, ast.Call)
         name = dotted(node.func if call else node) if call or isinstance(node, ast.Attribute) else None
         library, _, name = (name or "").partition(".")
-        if library in LIBRARIES and name:
+        if library == "xp" and name:
             found[name, tuple(k.arg for k in node.keywords if k.arg) if call else ()] = node.lineno
     return found
 
@@ -83,7 +83,7 @@ def test_the_search_finds_names_and_keywords():
     source = (
         "xp.sum(x, axis=0, keepdims=True)\n"
         "get_array_module(x).lib.stride_tricks.as_strided(x)\n"
-        "(cupy() if gpu else np).full(shape, dtype=dtype)\n"
+        "(devices.cupy() if gpu else np).full(shape, dtype=dtype)\n"
         "f = xp.exp\n"
         "np.ones(3)"
     )

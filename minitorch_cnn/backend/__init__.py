@@ -2,7 +2,6 @@
 
 from minitorch_cnn.backend.arrays import (
     add_to_rows,
-    arg_extreme,
     asarray,
     device_of,
     filled,
@@ -13,7 +12,6 @@ from minitorch_cnn.backend.arrays import (
     share_memory,
     synchronize,
     to_numpy,
-    where,
 )
 from minitorch_cnn.backend.devices import (
     CPU,

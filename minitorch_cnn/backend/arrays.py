@@ -88,44 +88,6 @@ def filled(shape, value, device=CPU, dtype=None):
     return (devices.cupy() if device == CUDA else np).full(shape, value, dtype=dtype)
 
 
-def where(condition, a, b):
-    """``xp.where(condition, a, b)``, which of NumPy takes a branch for every element: a mask costs a tenth of that.
-
-    Where one choice is the number 0, the other is masked by its bits; a product would make NaN of 0 times infinity.
-    """
-    on_cpu = device_of(condition) == CPU
-    if on_cpu and np.isscalar(a) and _is_zero(a):
-        condition, a, b = ~condition, b, a
-    if on_cpu and isinstance(a, np.ndarray) and np.isscalar(b) and _is_zero(b):
-        bits = np.dtype(f"i{a.itemsize}")
-        return np.asarray(a.view(bits) & -condition.astype(bits)).view(a.dtype)
-    return get_array_module(condition).where(condition, a, b)
-
-
-def _is_zero(number):
-    return number == 0 and not np.signbit(number)  # -0.0 has a bit
-
-
-def arg_extreme(name, array, axis):
-    """``array.argmax(axis)`` or ``array.argmin(axis)``, by name; of equal elements the first, NaN before all others.
-
-    Which one of several NaN, CuPy does not promise. NumPy copies an array to bring the axis innermost in memory, and is
-    slow where that is short. There it is faster to compare slices, if these are long.
-    """
-    if get_array_module(array) is not np or axis is None or array.size < 1024 * array.shape[axis]:
-        return getattr(array, name)(axis=axis)
-    if array.strides[axis] == array.itemsize and array.shape[axis] > 16:
-        return getattr(array, name)(axis=axis)
-    wins, best_of = {"argmax": (np.greater, np.maximum), "argmin": (np.less, np.minimum)}[name]
-    first, *others = np.moveaxis(array, axis, 0)
-    best, index = first.copy(order="K"), np.zeros_like(first, np.min_scalar_type(len(others)))
-    for i, other in enumerate(others, start=1):
-        better = wins(other, best) | ((other != other) & (best == best))  # NaN is unequal to itself
-        np.maximum(index, better * index.dtype.type(i), out=index)
-        best_of(best, other, out=best)
-    return index.astype(np.int64)
-
-
 def add_to_rows(y, b):
     """``y += b``, for `b` with one number for each row of y."""
     # NumPy adds rows to rows in half the time that it takes to add a number to each.

@@ -116,12 +116,12 @@ def unavailable_reason():
     str or None
     """
     try:
-        library = cupy()
+        xp = cupy()
     except ImportError as error:
         return str(error)
-    version = getattr(library, "__version__", "of an unknown version")
+    version = getattr(xp, "__version__", "of an unknown version")
     try:
-        count = library.cuda.runtime.getDeviceCount()
+        count = xp.cuda.runtime.getDeviceCount()
     except Exception as error:
         if type(error).__name__ != "CUDARuntimeError":
             return f"CuPy {version} is installed, but asked for GPUs it raises {_told(error)}. Install it anew"

@@ -3,9 +3,11 @@
 import math
 from collections import namedtuple
 
+import numpy as np
+
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import arg_extreme, get_array_module
+from minitorch_cnn.backend import CPU, device_of, get_array_module
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import maximum, minimum, sqrt, where
@@ -215,6 +217,26 @@ def _arg(name, input, dim, keepdim):
         xp = get_array_module(array)
         index = xp.asarray(index).reshape(kept_shape(input.shape, range(input.ndim) if dim is None else (dim,)))
     return Tensor(index).to(int64)
+
+
+def arg_extreme(name, array, axis):
+    """``array.argmax(axis)`` or ``array.argmin(axis)``, by name; of equal elements the first, NaN before all others.
+
+    Which one of several NaN, CuPy does not promise. NumPy copies an array to bring the axis innermost in memory, and is
+    slow where that is short. There it is faster to compare slices, if these are long.
+    """
+    if device_of(array) != CPU or axis is None or array.size < 1024 * array.shape[axis]:
+        return getattr(array, name)(axis=axis)
+    if array.strides[axis] == array.itemsize and array.shape[axis] > 16:
+        return getattr(array, name)(axis=axis)
+    wins, best_of = {"argmax": (np.greater, np.maximum), "argmin": (np.less, np.minimum)}[name]
+    first, *others = np.moveaxis(array, axis, 0)
+    best, index = first.copy(order="K"), np.zeros_like(first, np.min_scalar_type(len(others)))
+    for i, other in enumerate(others, start=1):
+        better = wins(other, best) | ((other != other) & (best == best))  # NaN is unequal to itself
+        np.maximum(index, better * index.dtype.type(i), out=index)
+        best_of(best, other, out=best)
+    return index.astype(np.int64)
 
 
 def max(input, dim=None, keepdim=False):
