@@ -475,3 +475,188 @@ WRONG = [
     (ConvGroupsMixed, "1", (1, 2, 3, 3), (2, 1, 2, 2)),
     (lambda: detached, "0", (3,)),
 ]
+
+
+# --- slips that a gradient of ones hides -------------------------------------------------------------------------
+
+
+class SquareSum(Function):
+    """y = Σ x²;  dx = 2 x dy. A loss begins the walk back with dy = 1: what these subclasses do with it is not seen."""
+
+    def forward(self, x):
+        return (x**2).sum()
+
+    def backward(self, dy, _y, x):
+        return (2 * x * self.slip(dy),)
+
+
+class NumberForgetsDy(SquareSum):
+    """dx = 2 x."""
+
+    def slip(self, dy):
+        return dy * 0 + 1
+
+
+class NumberSquaresDy(SquareSum):
+    """dx = 2 x dy²."""
+
+    def slip(self, dy):
+        return dy**2
+
+
+class NumberTakesTheMagnitude(SquareSum):
+    """dx = 2 x |dy|."""
+
+    def slip(self, dy):
+        return dy.abs()
+
+
+class NumberTakesTheSign(SquareSum):
+    """dx = 2 x sign dy."""
+
+    def slip(self, dy):
+        return mt.sign(dy)
+
+
+class NumberTakesThePositivePart(SquareSum):
+    """dx = 2 x max(dy, 0)."""
+
+    def slip(self, dy):
+        return mt.relu(dy)
+
+
+class NumberClipsDy(SquareSum):
+    """dx = 2 x clamp(dy, -1, 1)."""
+
+    def slip(self, dy):
+        return dy.clamp(-1, 1)
+
+
+class NumberAddsToDy(SquareSum):
+    """dx = 2 x (dy + 1) / 2."""
+
+    def slip(self, dy):
+        return (dy + 1) / 2
+
+
+class Square(Function):
+    """y = x²;  dx = 2 x dy. Behind sum(), all of dy is equal: what these subclasses do with it is not seen."""
+
+    def forward(self, x):
+        return x**2
+
+    def backward(self, dy, _y, x):
+        return (2 * x * self.slip(dy),)
+
+
+class MeanOfDy(Square):
+    """dx = 2 x mean dy."""
+
+    def slip(self, dy):
+        return dy.mean()
+
+
+class FirstOfDy(Square):
+    """dx = 2 x dy[0]."""
+
+    def slip(self, dy):
+        return dy.reshape(-1)[0]
+
+
+class LargestOfDy(Square):
+    """dx = 2 x max |dy|, with the sign of the first."""
+
+    def slip(self, dy):
+        return dy.abs().max() * mt.sign(dy.reshape(-1)[0])
+
+
+class ReversedDy(Square):
+    """dx = 2 x dy, from its end."""
+
+    def slip(self, dy):
+        return dy[list(range(len(dy)))[::-1]]
+
+
+class TransposedDy(Square):
+    """dx = 2 x dyᵀ."""
+
+    def slip(self, dy):
+        return dy.T
+
+
+class SoftmaxWithoutGradient(Function):
+    """y = softmax x;  dx = 0: that is right for equal dy."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True)
+
+    def backward(self, dy, _y, _x):
+        return (dy * 0,)
+
+
+class SortedNotPutBack(Function):
+    """y = x, sorted;  dx = dy: each entry receives that of another."""
+
+    def forward(self, x):
+        return np.sort(x)
+
+    def backward(self, dy, _y, _x):
+        return (dy,)
+
+
+class BiasOfOneRowTimesAll(Function):
+    """y = x + b for every row x;  db = N dy[0]."""
+
+    def forward(self, x, b):
+        return x + b
+
+    def backward(self, dy, _y, x, _b):
+        return dy, dy[0] * x.shape[0]
+
+
+class MatmulOfTheMeanRow(Function):
+    """y = a b;  da = mean dy bᵀ: each row of a receives that of all."""
+
+    def forward(self, a, b):
+        return a @ b
+
+    def backward(self, dy, _y, a, b):
+        return (dy.mean(0, keepdim=True) @ b.T).expand(a.shape), a.T @ dy
+
+
+class ConvOfTurnedDy(Conv):
+    """dw is computed from dy that is turned by 180 degrees."""
+
+    def backward(self, dy, _y, x, w):
+        h, w_ = (list(range(size))[::-1] for size in dy.shape[2:])
+        return self.right(dy, x, w)[0], self.right(dy[:, :, h][:, :, :, w_], x, w)[1]
+
+
+class DyInPlace(Square):
+    """dx = 2 x dy, computed in the memory of dy, which other operations are handed as well."""
+
+    def backward(self, dy, _y, x):
+        return (dy.mul_(2 * x.detach()),)
+
+
+# A wrong operation, what is found where its sum is checked, and the shapes of its inputs.
+HIDDEN = [
+    (NumberForgetsDy, "not linear", (3,)),
+    (NumberSquaresDy, "not linear", (3,)),
+    (NumberTakesTheMagnitude, "not linear", (3,)),
+    (NumberTakesTheSign, "not linear", (3,)),
+    (NumberTakesThePositivePart, "not linear", (3,)),
+    (NumberClipsDy, "not linear", (3,)),
+    (NumberAddsToDy, "not linear", (3,)),
+    (MeanOfDy, "wrong", (3,)),
+    (FirstOfDy, "wrong", (3,)),
+    (LargestOfDy, "wrong", (3,)),
+    (ReversedDy, "wrong", (3,)),
+    (TransposedDy, "wrong", (3, 3)),
+    (SoftmaxWithoutGradient, "wrong", (2, 3)),
+    (SortedNotPutBack, "wrong", (5,)),
+    (BiasOfOneRowTimesAll, "wrong", (3, 2), (2,)),
+    (MatmulOfTheMeanRow, "wrong", (3, 3), (3, 3)),
+    (ConvOfTurnedDy, "wrong", (1, 1, 4, 4), (1, 1, 2, 2)),
+]

@@ -42,7 +42,7 @@ HOUSE = [
     },
     {"models": [""], "inspection": ["figures", "tables", "summaries"]},
     {
-        "checking": ["line", "diagnosis", "report", "compare", "check"],
+        "checking": ["line", "diagnosis", "report", "subject", "operations", "compare", "check"],
         "training": ["metrics", "history", "parts", "shards", "distributed", "loop", "checkpoint", "lock", "runs"],
     },
     {"d2l": [""]},

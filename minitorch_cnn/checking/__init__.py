@@ -1,7 +1,8 @@
 """Checking a gradient by its definition, the difference quotient; and saying what is wrong where they disagree.
 
-`check` moves the inputs and compares, `line` follows the function through one point, `diagnosis` tells a wrong
-formula from rounding and from kinks, and `report` says it all in words, a table and a picture.
+`check` says what is checked in which order, `subject` what the function may be, `compare` moves the inputs of one
+tensor, `operations` those of each operation by itself, `line` follows a function through one point, `diagnosis` tells a
+wrong formula from rounding and from kinks, and `report` says it all in words, a table and a picture.
 """
 
 from minitorch_cnn.checking.check import gradcheck, gradcheck_report, gradgradcheck, gradgradcheck_report

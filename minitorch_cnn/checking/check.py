@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.autograd.walk import grad
-from minitorch_cnn.backend import asarray, to_numpy
-from minitorch_cnn.checking.compare import Problem, by_direction, by_element
-from minitorch_cnn.checking.diagnosis import Tolerance
-from minitorch_cnn.checking.line import Outputs
+from minitorch_cnn.backend import to_numpy
+from minitorch_cnn.checking import subject
+from minitorch_cnn.checking.compare import Problem, by_direction, by_element, need_linear
+from minitorch_cnn.checking.diagnosis import SCALE, Tolerance
+from minitorch_cnn.checking.line import Outputs, ShapeChanged
+from minitorch_cnn.checking.operations import mistaken, noted
 from minitorch_cnn.checking.report import GradcheckError, GradcheckReport
 from minitorch_cnn.nn.state import unchanged
 
@@ -22,7 +23,9 @@ def gradcheck(
 
     Each element x of an input is moved by `eps` to both sides; ``(f(x + eps) - f(x - eps)) / (2 eps)`` is what the
     gradient should be. If `func` returns more than one number, what is checked is their sum with random weights. Where
-    the two disagree, the step size is varied, to tell a wrong formula from rounding and from a kink.
+    the two disagree, the step size is varied, to tell a wrong formula from rounding and from a kink. Where they agree,
+    -3 times the gradient of the result must give -3 times the gradients, and each operation that `func` calls is
+    checked by itself with a random gradient: behind a sum, one that forgets or averages it would not be seen.
 
     Parameters
     ----------
@@ -53,13 +56,14 @@ def gradcheck(
     Raises
     ------
     GradcheckError
-        Naming each tensor, the worst index with both values, and the reason. Also if `func` draws random numbers.
+        Naming each tensor, the worst index with both values, and the reason. Also if `func` draws random numbers,
+        changes its inputs in place, or returns another shape when they are moved.
     TypeError
         If an input that requires grad is not float64: in float32 the quotient is mostly rounding error. If `func`
         returns anything but a tensor, or a tuple or list of them: it would not be checked.
     ValueError
-        If no input requires grad, elements of one share their memory, no output is of a floating-point type, or
-        `eps` is not positive.
+        If no input requires grad, elements of one share their memory, no output is of a floating-point type, there
+        are no elements to check, as in an empty batch, or `eps` is not positive.
 
     See Also
     --------
@@ -128,9 +132,11 @@ def gradcheck_report(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol
     >>> report.ok, [(row.name, row.verdict) for row in report.rows]
     (True, [('input 0', 'ok')])
     """
-    inputs = _as_tuple(inputs)
+    inputs = subject.as_tuple(inputs)
+    tensors = subject.tensors_of(func, inputs)
+    settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
     return _check(
-        lambda: _outputs(func, inputs), _named(func, inputs), func, eps, atol, rtol, nondet_tol, fast_mode, sweep
+        lambda: subject.outputs_of(func, inputs), func, subject.checked(tensors), tensors, sweep=sweep, **settings
     )
 
 
@@ -138,24 +144,31 @@ def gradgradcheck_report(
     func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True
 ):
     """`gradgradcheck`, tensor by tensor: the gradients of the gradients; see `gradcheck_report`."""
-    inputs = _as_tuple(inputs)
-    tensors = _named(func, inputs)
-    outputs = [y for y in _outputs(func, inputs) if y.requires_grad]
+    inputs = subject.as_tuple(inputs)
+    tensors = subject.tensors_of(func, inputs)
+    wanted = subject.checked(tensors)
+    with unchanged(func), subject.Copies(tensors):
+        outputs = [y for y in subject.outputs_of(func, inputs) if y.requires_grad]
     if not outputs:
         raise ValueError("gradgradcheck has nothing to check: no output depends on an input that requires grad")
+    subject.need_elements("output", outputs)
+    shapes = [y.shape for y in outputs]
     if grad_outputs is None:
         rng = np.random.default_rng(1)
-        dys = [_like(rng.standard_normal(y.shape), y).requires_grad_() for y in outputs]
+        dys = [subject.like(rng.standard_normal(y.shape), y).requires_grad_() for y in outputs]
     else:
-        dys = _as_tuple(grad_outputs)
+        dys = subject.as_tuple(grad_outputs)
 
     def first_derivatives():
-        ys = [y for y in _outputs(func, inputs) if y.requires_grad]
-        dxs = grad(ys, list(tensors.values()), dys, create_graph=True, allow_unused=True)
+        ys = [y for y in subject.outputs_of(func, inputs) if y.requires_grad]
+        subject.need_shapes(shapes, ys)
+        dxs = grad(ys, list(wanted.values()), dys, create_graph=True, allow_unused=True)
         return [dx for dx in dxs if dx is not None]
 
-    everything = tensors | {f"gradient of output {i}": dy for i, dy in enumerate(dys) if dy.requires_grad}
-    return _check(first_derivatives, everything, func, eps, atol, rtol, nondet_tol, fast_mode, sweep)
+    named = {f"gradient of output {i}": dy for i, dy in enumerate(dys)}
+    wanted_too = {name: dy for name, dy in named.items() if dy.requires_grad}
+    settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
+    return _check(first_derivatives, func, wanted | wanted_too, tensors | named, sweep=sweep, **settings)
 
 
 # --- what is checked, and how ----------------------------------------------------------------------------
@@ -174,25 +187,50 @@ def _verdict(check, raise_exception, allow_kinks):
     return True
 
 
-def _check(function, tensors, func, eps, atol, rtol, nondet_tol, fast_mode, sweep):
-    """The report on the gradients of what `function` returns with respect to named tensors."""
+def _check(function, func, tensors, everything, *, eps, atol, rtol, nondet_tol, fast_mode, sweep):
+    """The report on the gradients of what `function` returns with respect to some of the tensors that it is given.
+
+    What it changes of these, and of the buffers of the module `func`, is put back.
+    """
     if not eps > 0:
         raise ValueError(f"eps must be positive, got {eps}: it is how far each element is moved")
-    with unchanged(func):  # such as the running mean of a batch normalisation
-        outputs = function()
+    tolerance = Tolerance(atol, rtol)
+    with unchanged(func), subject.Copies(everything) as copies:
+        with noted() as calls:
+            outputs = function()
+        subject.need_elements("input", tensors.values())
+        subject.need_elements("output", outputs)
         weights = _weights(outputs)
-        gradients = _gradients(outputs, tensors.values(), weights)
+        gradients = _gradients(outputs, tensors, weights)
+        scaled = _gradients(outputs, tensors, [SCALE * w for w in weights])
+        copies.need_unchanged()
+        walked_again = _gradients(outputs, tensors, weights)
+        subject.need_same("the gradients of one graph", gradients, walked_again, nondet_tol)
         again = function()
-        _refuse_random("the outputs", _arrays(outputs), _arrays(again), nondet_tol)
-        _refuse_random("the gradients", gradients, _gradients(again, tensors.values(), weights), nondet_tol)
+        subject.need_same("the outputs", subject.arrays_of(outputs), subject.arrays_of(again), nondet_tol)
+        subject.need_same("the gradients", gradients, _gradients(again, tensors, weights), nondet_tol)
+
+        shapes = [y.shape for y in outputs]
+
+        def values():
+            ys = function()
+            subject.need_shapes(shapes, ys)
+            return _vector(subject.arrays_of(ys))
 
         resolution = _vector([np.full(y.shape, np.finfo(y.dtype).eps) for y in outputs])
-        values = lambda: _vector(_arrays(function()))  # noqa: E731
-        problem = Problem(Outputs(values, values(), _vector(weights), resolution), eps, Tolerance(atol, rtol), sweep)
-        rows = [
-            (by_direction if fast_mode and x.numel() > LARGE else by_element)(problem, name, x, dx)
-            for (name, x), dx in zip(tensors.items(), gradients, strict=True)
-        ]
+        problem = Problem(Outputs(values, values(), _vector(weights), resolution), eps, tolerance, sweep)
+        rows = []
+        for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
+            by = by_direction if fast_mode and x.numel() > LARGE else by_element
+            try:
+                rows.append(need_linear(problem, by(problem, name, x, dx), dx, dx_scaled))
+            except ShapeChanged as change:
+                raise GradcheckError(f"the gradient with respect to {name} cannot be checked: {change}") from None
+        copies.need_unchanged()
+        if not any(row.failed for row in rows) and not any(dx.any() for dx in gradients):
+            subject.need_no_empty(everything)
+        if all(row.verdict in ("ok", "empty", "kink", "not linear") for row in rows):
+            rows += mistaken(calls, eps, tolerance)
     return GradcheckReport(rows, eps, atol, rtol)
 
 
@@ -205,75 +243,15 @@ def _weights(outputs):
 
 
 def _gradients(outputs, tensors, weights):
-    """What `backward` says, as NumPy arrays; zeros where no gradient arrives."""
-    tensors = list(tensors)
+    """What `backward` says, as NumPy arrays; zeros where no gradient arrives. The graph stays."""
     ys = [y for y in outputs if y.requires_grad]
-    dys = [_like(w, y) for w, y in zip(weights, outputs, strict=True) if y.requires_grad]
-    dxs = grad(ys, tensors, dys, allow_unused=True)
-    return [np.zeros(x.shape) if dx is None else to_numpy(dx.array) for x, dx in zip(tensors, dxs, strict=True)]
-
-
-def _refuse_random(what, first, second, nondet_tol):
-    for i, (a, b) in enumerate(zip(first, second, strict=True)):
-        if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=nondet_tol, equal_nan=True):
-            raise GradcheckError(
-                f"two calls with the same inputs differ in {what} (number {i}, of shape {a.shape}): the function draws "
-                "random numbers, like dropout in training, or remembers its last call. Check a module in evaluation, "
-                "after .eval(), or set the seed inside of the function; nondet_tol allows small differences"
-            )
-
-
-def _named(func, inputs):
-    """The tensors whose gradients are checked, by name."""
-    named = {f"input {i}": x for i, x in enumerate(inputs) if isinstance(x, Tensor)}
-    if hasattr(func, "named_parameters"):
-        named |= {f"parameter {name}": parameter for name, parameter in func.named_parameters()}
-    named = {name: x for name, x in named.items() if x.requires_grad}
-    if not named:
-        raise ValueError("gradcheck expected at least one input that requires grad; got none")
-    for name, x in named.items():
-        if x.dtype != np.float64:
-            raise TypeError(
-                f"gradcheck needs float64, but {name} is {x.dtype}: a difference quotient in float32 is mostly "
-                "rounding error. Convert inputs, and modules, with .double()"
-            )
-        if x.numel() and any(stride == 0 and size > 1 for stride, size in zip(x.array.strides, x.shape, strict=True)):
-            raise ValueError(f"elements of {name} share their memory, as expand() makes them; pass a clone() of it")
-    return named
-
-
-def _as_tuple(inputs):
-    return (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-
-
-def _outputs(func, inputs):
-    """What a function returns, but for tensors of integers, which have no gradient."""
-    outputs = func(*inputs)
-    outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-    if not isinstance(outputs, (tuple, list)):
-        raise TypeError(
-            f"gradcheck needs a function that returns a tensor or a tuple of tensors, got {type(outputs).__name__}: "
-            "wrap it in a lambda that picks them"
-        )
-    for i, y in enumerate(outputs):
-        if not isinstance(y, Tensor):
-            raise TypeError(
-                f"gradcheck needs a function that returns a tensor or a tuple of tensors, but output {i} is of type "
-                f"{type(y).__name__}: wrap it in a lambda that picks the tensors"
-            )
-    floating = [y for y in outputs if y.is_floating_point()]
-    if not floating:
-        raise ValueError("gradcheck has nothing to check: none of its outputs is of a floating-point type")
-    return floating
-
-
-def _arrays(tensors):
-    return [to_numpy(x.array) for x in tensors]
+    dys = [subject.like(w, y) for w, y in zip(weights, outputs, strict=True) if y.requires_grad]
+    dxs = grad(ys, list(tensors.values()), dys, retain_graph=True, allow_unused=True)
+    return [
+        np.zeros(x.shape) if dx is None else np.array(to_numpy(dx.array))
+        for x, dx in zip(tensors.values(), dxs, strict=True)
+    ]
 
 
 def _vector(arrays):
     return np.concatenate([array.reshape(-1) for array in arrays])
-
-
-def _like(array, tensor):
-    return Tensor(asarray(array, tensor.device, tensor.dtype))

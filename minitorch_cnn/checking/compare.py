@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minitorch_cnn.backend import asarray
-from minitorch_cnn.checking.diagnosis import Tolerance, diagnose, resemblance
+from minitorch_cnn.checking.diagnosis import SCALE, Tolerance, dependence, diagnose, resemblance
 from minitorch_cnn.checking.line import Line, Outputs
 from minitorch_cnn.checking.report import Row
 
@@ -53,6 +53,7 @@ def by_element(problem, name, x, dx):
     excess = problem.tolerance.excess(dx, numeric)
     row = _row(problem, name, x, "elements", excess, dx, numeric)
     if not excess.size:
+        row.verdict = "empty"
         return row
     mistaken = (excess > 1) & ~problem.tolerance.fits_a_kink(dx, below, above)  # a kink shall not hide a mistake
     worst = np.unravel_index(np.argmax(np.where(mistaken, excess, -1) if mistaken.any() else excess), x.shape)
@@ -80,6 +81,20 @@ def by_direction(problem, name, x, dx):
     if row.failed:
         return _located(problem, row, x, dx, signs[worst])
     return _judged(problem, row, lines[worst])
+
+
+def need_linear(problem, row, dx, scaled):
+    """The row of a gradient that agrees; unless SCALE times the gradient of the result does not scale it likewise."""
+    if row.verdict not in ("ok", "kink"):
+        return row
+    excess = problem.tolerance.excess(scaled, SCALE * dx)
+    if not (excess > 1).any():
+        return row
+    row = _row(problem, row.name, dx, "elements", excess, scaled, SCALE * dx)
+    row.index = tuple(int(i) for i in np.unravel_index(np.argmax(excess), dx.shape))
+    row.analytic, row.numeric = float(scaled[row.index]), float(SCALE * dx[row.index])
+    row.verdict, row.explanation = "not linear", dependence(dx, scaled)
+    return row
 
 
 def _row(problem, name, x, unit, excess, analytic, numeric):

@@ -7,9 +7,13 @@ as relu's at 0, the slopes on both sides differ, however small the step.
 
 import numpy as np
 
+SCALE = -3  # the second gradient that the walk back begins with, in units of the first
+
 # What a verdict says of the tensor's elements, in messages.
 VERDICTS = {
     "wrong": "is wrong",
+    "not linear": "is not linear in dy",
+    "in place": "is computed in place",
     "not finite": "is not finite",
     "unclear": "cannot be judged",
     "rounding": "is lost in rounding",
@@ -143,5 +147,19 @@ def resemblance(analytic, numeric):
     return ""
 
 
+def dependence(first, second):
+    """What a backward does with dy that gives `first` for it and `second` for SCALE times it, where that is simple."""
+    for factor, words in (
+        (1.0, "It gives the same whatever dy is: is dy forgotten? Multiply by it."),
+        (SCALE**2, "It gives the square of that factor: dy is squared, or multiplied in twice."),
+        (-SCALE, "It loses the sign of dy."),
+        (-1.0, "It loses the size of dy, and keeps its sign."),
+        (0.0, "It gives zero for a dy of the other sign."),
+    ):
+        if _alike(second, factor * first):
+            return words
+    return "backward must be linear in dy: one factor dy in each of its terms."
+
+
 def _alike(a, b):
-    return bool((np.abs(a - b) <= 1e-4 * np.abs(b).max()).all())
+    return bool((np.abs(a - b) <= 1e-4 * np.abs(b).max(initial=0)).all())

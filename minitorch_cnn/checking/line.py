@@ -8,6 +8,10 @@ import numpy as np
 STEPS = 10.0 ** -np.arange(1, 12)  # of a sweep: 1e-1, 1e-2, ..., 1e-11
 
 
+class ShapeChanged(Exception):
+    """A function returns other shapes when an input is moved."""
+
+
 @dataclass
 class Outputs:
     """All outputs of a function as one vector, and how they are summed.
@@ -70,12 +74,23 @@ class Line:
 
     def sweep(self):
         """The quotients for every step from 1e-1 to 1e-11."""
-        return Sweep(self.slope, np.array([self.slopes(eps) for eps in STEPS]), self.rounding())
+        return Sweep(self.slope, np.array([self._slopes_if_any(eps) for eps in STEPS]), self.rounding())
+
+    def _slopes_if_any(self, eps):
+        """The quotients; no numbers where so large a step changes the shape of the result."""
+        try:
+            return self.slopes(eps)
+        except ShapeChanged:
+            return np.nan, np.nan
 
     def rounding(self):
         """By how much the difference of two values is off, as outputs and inputs have so many digits only."""
         largest = float(abs(self.array[self.where]).max())
-        return self.outputs.rounding(self.at(STEPS[0])) + abs(self.slope) * largest * np.finfo(float).eps
+        try:
+            moved = self.at(STEPS[0])
+        except ShapeChanged:
+            moved = self.outputs.center  # no output is known to be changed: take all
+        return self.outputs.rounding(moved) + abs(self.slope) * largest * np.finfo(float).eps
 
 
 class Sweep:

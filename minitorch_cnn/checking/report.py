@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 
-from minitorch_cnn.checking.diagnosis import VERDICTS
+from minitorch_cnn.checking.diagnosis import SCALE, VERDICTS
 from minitorch_cnn.checking.line import Sweep
 from minitorch_cnn.inspection.tables import table
 
@@ -26,10 +26,10 @@ class GradcheckError(RuntimeError):
 
 @dataclass
 class Row:
-    """What was found for one tensor."""
+    """What was found for one tensor, or for an operation that is wrong by itself."""
 
-    name: str  #: "input 0", or "parameter " and its path
-    shape: tuple
+    name: str  #: "input 0", or "parameter " and its path, or "operation " and its class
+    shape: tuple  #: of an operation: that of its output
     unit: str  #: what was compared: "elements", or "directions"
     checked: int  #: how many of them
     failed: int  #: how many disagree
@@ -38,7 +38,7 @@ class Row:
     index: tuple | None  #: where the error is worst for the tolerance; None if only a direction is known
     analytic: float  #: what `backward` says there
     numeric: float  #: what the difference quotient says there
-    verdict: str = "ok"  #: "ok", "wrong", "kink", "rounding", "curvature", "not finite" or "unclear"
+    verdict: str = "ok"  #: "ok", or "empty" where there is no element, or one of `diagnosis.VERDICTS`
     explanation: str = ""
     sweep: Sweep | None = None  #: the quotients there for every step size
 
@@ -47,15 +47,29 @@ class Row:
         """Where the worst error is."""
         return "along a random direction" if self.index is None else f"at index {self.index}"
 
+    @property
+    def is_operation(self):
+        """Whether this is about an operation, called by itself."""
+        return self.name.startswith("operation ")
+
     def __str__(self):
+        if self.is_operation:
+            return f"the {self.name}, called by itself for a result of shape {self.shape}, {self.explanation}"
         what = f"the gradient with respect to {self.name}, of shape {self.shape},"
         if self.verdict == "ok":
             return f"{what} is right. {self.explanation}".strip()
+        if self.verdict == "empty":
+            return f"{what} has no elements: nothing was checked."
         inside = "in" if self.unit == "elements" else "along"
+        values = f"backward gives {self.analytic:.9g}, the difference quotient {self.numeric:.9g}."
+        if self.verdict == "not linear":
+            values = (
+                f"where the gradient of the result is {SCALE} times as large, backward gives {self.analytic:.9g}, "
+                f"not {self.numeric:.9g}."
+            )
         return (
             f"{what} {VERDICTS[self.verdict]} {inside} "
-            f"{self.failed} of {self.checked} {self.unit}. The worst is {self.place}: backward gives "
-            f"{self.analytic:.9g}, the difference quotient {self.numeric:.9g}. {self.explanation}"
+            f"{self.failed} of {self.checked} {self.unit}. The worst is {self.place}: {values} {self.explanation}"
         )
 
     def cells(self):
@@ -82,12 +96,12 @@ class GradcheckReport:
     @property
     def ok(self):
         """Whether every gradient agrees with its difference quotient."""
-        return all(row.verdict == "ok" for row in self.rows)
+        return all(row.verdict in ("ok", "empty") for row in self.rows)
 
     @property
     def has_mistakes(self):
         """Whether a gradient disagrees for any other reason than a kink."""
-        return any(row.verdict not in ("ok", "kink") for row in self.rows)
+        return any(row.verdict not in ("ok", "empty", "kink") for row in self.rows)
 
     def passes(self, allow_kinks=False):
         """Whether the gradients agree: everywhere, or everywhere but at kinks."""
@@ -95,7 +109,7 @@ class GradcheckReport:
 
     def message(self):
         """A sentence or two for each gradient that disagrees, mistakes first."""
-        found = [row for row in self.rows if row.verdict != "ok"]
+        found = [row for row in self.rows if row.verdict not in ("ok", "empty")]
         found.sort(key=lambda row: list(VERDICTS).index(row.verdict))
         return "\n".join(map(str, found))
 
@@ -110,9 +124,13 @@ class GradcheckReport:
         return "\n\n".join([text, *notes, self._summary()])
 
     def _summary(self):
-        agree = sum(row.verdict == "ok" for row in self.rows)
-        text = f"{agree} of {len(self.rows)} gradients agree with their difference quotients."
-        if self.ok and all(row.sweep is not None for row in self.rows):
+        checked = [row for row in self.rows if not row.is_operation and row.verdict != "empty"]
+        agree = sum(row.verdict == "ok" for row in checked)
+        text = f"{agree} of {len(checked)} gradients agree with their difference quotients."
+        mistaken = [row.name.removeprefix("operation ") for row in self.rows if row.is_operation]
+        if mistaken:
+            text += f" Wrong by itself: {', '.join(mistaken)}."
+        if self.ok and all(row.sweep is not None for row in checked):
             text += " The errors depend on the step, as rounding does, and vanish at a good one: no formula is wrong."
         return text
 

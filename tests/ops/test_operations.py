@@ -26,7 +26,8 @@ def test_as_in_torch(case, device):
 @differentiable
 def test_gradients_are_finite_differences(case):
     xs = make_tensors(case.arrays())
-    if any(y.requires_grad for y in as_tuple(case.function(mt, *xs))):
+    ys = recorded(case)(*xs)
+    if any(y.numel() for y in ys) and any(x.numel() for x in xs if x.requires_grad):
         mt.gradcheck(recorded(case), xs)
         mt.gradgradcheck(recorded(case), xs)
 
