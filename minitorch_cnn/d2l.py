@@ -5,7 +5,6 @@
 """
 
 import copy
-import io
 import sys
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from minitorch_cnn import backend, data, models, training
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import no_attribute
+from minitorch_cnn.inspection import figures
 from minitorch_cnn.ops.creation import zeros
 from minitorch_cnn.training import Accumulator, Timer, accuracy
 
@@ -167,9 +167,7 @@ class Animator:
         self, xlabel=None, ylabel=None, legend=None, xlim=None, ylim=None, xscale="linear", yscale="linear",
         fmts=("-", "m--", "g-.", "r:"), nrows=1, ncols=1, figsize=(3.5, 2.5),
     ):  # fmt: skip
-        from matplotlib.figure import Figure  # without pyplot: no window, no global state
-
-        self.fig = Figure(figsize=figsize, layout="constrained")
+        self.fig = figures.new_figure(figsize=figsize, layout="constrained", dpi=120)
         self.axes = self.fig.subplots(nrows, ncols, squeeze=False).ravel()
         self.axes[0].set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
         if xlim is not None and xlim[0] != xlim[1]:
@@ -216,10 +214,8 @@ class Animator:
             return
         from IPython.display import Image, clear_output, display
 
-        picture = io.BytesIO()
-        self.fig.savefig(picture, format="png", dpi=120)
         clear_output(wait=True)
-        display(Image(picture.getvalue()))
+        display(Image(figures.to_png(self.fig)))
 
 
 class _Resized(data.Dataset):

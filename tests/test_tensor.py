@@ -374,3 +374,25 @@ def test_mean_of_integers():
 def test_reductions_of_nothing_as_in_torch():
     assert mt.zeros(0).sum().item() == 0.0 and mt.zeros(0, 3).sum(0).tolist() == [0.0] * 3
     assert bool(mt.zeros(0).all()) and not bool(mt.zeros(0).any())
+
+
+@pytest.mark.parametrize("convert", [mt.Tensor.to, lambda x, *args, **kwargs: _in_a_module(x).to(*args, **kwargs).x])
+def test_tensors_and_modules_take_the_same_arguments_of_to(convert):
+    like = mt.zeros(1, dtype=mt.float64)
+    for args, kwargs in [
+        (("cpu", mt.float64), {}), ((mt.device("cpu"), np.float64), {}), ((np.float64,), {}), ((like,), {}),
+        ((), {"dtype": mt.float64}), ((), {"device": "cpu", "dtype": "float64"}), ((like,), {"non_blocking": True}),
+    ]:  # fmt: skip
+        assert convert(mt.ones(2), *args, **kwargs).dtype == mt.float64
+    assert convert(mt.ones(2), None).dtype == mt.float32
+    for wrong in (3, object()):
+        with pytest.raises(TypeError, match="expected a dtype such as"):
+            convert(mt.ones(2), wrong)
+    with pytest.raises(RuntimeError, match="expected the device 'cpu' or 'cuda', got 'tpu'"):
+        convert(mt.ones(2), "tpu")
+
+
+def _in_a_module(x):
+    module = mt.nn.Module()
+    module.register_buffer("x", x)
+    return module

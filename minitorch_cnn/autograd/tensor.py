@@ -6,7 +6,7 @@ from minitorch_cnn.autograd.inplace import InPlace
 from minitorch_cnn.autograd.methods import Methods
 from minitorch_cnn.autograd.operators import Operators
 from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, dtypes, to_numpy
-from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.arguments import described, destination
 
 
 class Tensor(Operators, Methods, InPlace):
@@ -239,14 +239,8 @@ class Tensor(Operators, Methods, InPlace):
         """
         flags = [arg for arg in args if isinstance(arg, bool)]
         copy = flags[1] if len(flags) > 1 else copy
-        for arg in args[: len(args) - len(flags)]:
-            if isinstance(arg, Tensor):
-                device, dtype = arg.device, arg.dtype
-            elif isinstance(arg, np.dtype):
-                dtype = arg
-            else:
-                device = arg
-        converted = self._converted(self.device if device is None else as_device(device), dtype or self.dtype)
+        device, dtype = destination(args[: len(args) - len(flags)], device, dtype)
+        converted = self._converted(device or self.device, dtype or self.dtype)
         return converted.clone() if copy and converted is self else converted
 
     def cpu(self):

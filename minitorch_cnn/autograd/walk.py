@@ -23,6 +23,15 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
                 leaf.grad.add_(dx)
 
 
+def zero_grad(leaves, set_to_none=True):
+    """Forget the gradients that `backward` has gathered, or make them zeros."""
+    for leaf in leaves:
+        if set_to_none:
+            leaf.grad = None
+        elif leaf.grad is not None:
+            leaf.grad = leaf.grad.detach().zero_()
+
+
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
     """The gradients of the sum of some tensors with respect to others; no `grad` is touched.
 

@@ -1,9 +1,12 @@
-"""What users pass, checked: whole numbers, pairs of them, names that may be misspelt, and what is no tensor."""
+"""What users pass, checked: whole numbers, pairs, devices and types, names that may be misspelt, what is no tensor."""
 
 import numbers
 import operator
 
 import numpy as np
+
+from minitorch_cnn.backend.devices import Device, as_device
+from minitorch_cnn.backend.dtypes import as_dtype
 
 
 def whole(name, value, least=None, error=ValueError):
@@ -47,6 +50,33 @@ def pair(name, value, least=1):
         kind = "positive" if least else "non-negative"
         raise RuntimeError(f"{name} must be a {kind} integer or two of them (for height and width), got {value!r}")
     return sizes
+
+
+def destination(args, device=None, dtype=None):
+    """The device and the type that the arguments of a method `to` name; None for what shall stay.
+
+    Parameters
+    ----------
+    args : sequence
+        Each a device or its name, a type, or a tensor to become like.
+    device, dtype : optional
+        What was given by keyword.
+
+    Raises
+    ------
+    TypeError
+        If one of `args` is neither.
+    RuntimeError
+        If a text is not the name of a device, or the device cannot be used.
+    """
+    for arg in args:
+        if isinstance(arg, (Device, str)):
+            device = arg
+        elif hasattr(arg, "array"):
+            device, dtype = arg.device, arg.dtype
+        elif arg is not None:
+            dtype = arg
+    return None if device is None else as_device(device), None if dtype is None else as_dtype(dtype)
 
 
 def no_attribute(owner, name, known):

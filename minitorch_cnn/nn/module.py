@@ -1,5 +1,8 @@
 """Module: a piece of a network that knows its parameters, its parts and its mode."""
 
+from minitorch_cnn.autograd.walk import zero_grad
+from minitorch_cnn.backend.arguments import destination
+from minitorch_cnn.backend.dtypes import is_floating
 from minitorch_cnn.nn import state
 from minitorch_cnn.nn.explain import run
 from minitorch_cnn.nn.registry import Registry
@@ -79,16 +82,19 @@ class Module(Registry):
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of every parameter."""
-        for parameter in self.parameters():
-            if set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().zero_()
+        zero_grad(self.parameters(), set_to_none)
 
-    def to(self, *args, **kwargs):
+    def to(self, *args, device=None, dtype=None, non_blocking=False):
         """Move to a device, change the floating-point type, or both. Returns this module.
 
         Parameters are converted in place: an optimizer that was made before keeps working.
+
+        Parameters
+        ----------
+        *args : device, dtype or Tensor
+            As in `Tensor.to`.
+        non_blocking : bool
+            Without meaning here: a transfer is complete when this returns.
 
         Examples
         --------
@@ -97,7 +103,9 @@ class Module(Registry):
         >>> nn.Linear(2, 1).to("cpu", mt.float64).weight.dtype
         dtype('float64')
         """
-        device, dtype = state.destination(*args, **kwargs)
+        device, dtype = destination(args, device, dtype)
+        if dtype is not None and not is_floating(dtype):
+            raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
         for tensor in [*self.parameters(), *self.buffers()]:
             state.convert_(tensor, device, dtype)
         return self

@@ -3,12 +3,9 @@
 from collections import namedtuple
 from contextlib import contextmanager
 
-import numpy as np
-
 from minitorch_cnn import backend
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import dtypes
 
 
 class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
@@ -74,30 +71,6 @@ def _array(value):
     if not hasattr(value, "__array__"):
         return f"expected a Tensor, a NumPy array or a torch tensor from checkpoint but received {type(value)}"
     return value
-
-
-def destination(*args, device=None, dtype=None):
-    """The device and the type, or None for either, from the arguments of `Module.to`.
-
-    Raises
-    ------
-    TypeError
-        If the type is not floating point, or an argument is neither a device, a type nor a tensor.
-    RuntimeError
-        If a text is not the name of a device.
-    """
-    for arg in args:
-        if isinstance(arg, Tensor):
-            device, dtype = arg.device, arg.dtype
-        elif isinstance(arg, (backend.Device, str)):
-            device = arg
-        elif arg is not None:
-            dtype = arg
-    if dtype is not None:
-        dtype = np.dtype(dtype)
-        if not dtypes.is_floating(dtype):
-            raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
-    return None if device is None else backend.as_device(device), dtype
 
 
 def convert_(tensor, device, dtype):

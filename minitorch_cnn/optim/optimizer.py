@@ -6,6 +6,7 @@ from itertools import chain
 
 from minitorch_cnn.autograd import enable_grad, no_grad
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend import asarray, before_step
 
 
@@ -84,12 +85,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients, as `backward` adds to those that are there."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if set_to_none:
-                    param.grad = None
-                elif param.grad is not None:
-                    param.grad = param.grad.detach().zero_()
+        zero_grad(self._params(), set_to_none)
 
     @no_grad()
     def step(self, closure=None):
