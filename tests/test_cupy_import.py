@@ -144,23 +144,21 @@ except KeyboardInterrupt:
     assert python(code, "raise KeyboardInterrupt") == "stopped\n"
 
 
-@pytest.mark.parametrize("value", [[1.0, -1.0], 1.5, None, "text", {"get": 1}])
-def test_what_is_no_array_is_named(value, device):
-    name = type(value).__name__
+NO_ARRAYS = {"a list": [1.0, -1.0], "the number 1.5": 1.5, "None": None, "type str": "text", "type dict": {"get": 1}}
+
+
+@pytest.mark.parametrize("what", NO_ARRAYS)
+def test_what_is_no_array_is_named(what, device):
     for function in (backend.get_array_module, backend.device_of):
-        with pytest.raises(TypeError, match=rf"or an array of NumPy or CuPy, got builtins\.{name}; .*tensor makes"):
-            function(value)
-
-
-@pytest.mark.parametrize("function", [F.relu, mt.abs, F.sigmoid])
-@pytest.mark.parametrize("value", [[1.0, -1.0], 1.5, None])
-def test_functions_name_what_is_no_tensor(function, value):
-    with pytest.raises(TypeError, match=f"(?s)expected a Tensor.*{type(value).__name__}"):
-        function(value)
+        with pytest.raises(TypeError, match=f"expected a Tensor, or an array of NumPy or CuPy, got .*{what}"):
+            function(NO_ARRAYS[what])
+    for function in (F.relu, mt.abs, F.sigmoid):
+        with pytest.raises(TypeError, match=f"expected a Tensor.* got .*{what}"):
+            function(NO_ARRAYS[what])
 
 
 def test_arrays_of_another_library_are_named():
     torch = pytest.importorskip("torch")
-    with pytest.raises(TypeError, match=r"got torch\.Tensor"):
+    with pytest.raises(TypeError, match=r"got torch's Tensor: convert it with"):
         backend.get_array_module(torch.ones(2))
     np.testing.assert_array_equal(backend.to_numpy(np.float32(2)), 2)

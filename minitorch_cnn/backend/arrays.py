@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from minitorch_cnn.backend import devices
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.devices import CPU, CUDA, is_available
 from minitorch_cnn.backend.settings import Setting
 
@@ -34,10 +35,7 @@ def get_array_module(array):
         return np
     if isinstance(array, devices.cupy_array_type()):
         return devices.cupy()
-    raise TypeError(
-        f"expected a Tensor, or an array of NumPy or CuPy, got {type(array).__module__}.{type(array).__qualname__}; "
-        "minitorch_cnn.tensor makes a Tensor of numbers and lists"
-    )
+    raise TypeError(f"expected a Tensor, or an array of NumPy or CuPy, got {described(array)}")
 
 
 def device_of(array):

@@ -48,7 +48,7 @@ class Recording:
     def record(self, function):
         """Call a function, whose work is not done now but recorded."""
         recorded_sgd = functools.partial(sgd.recorded, self.before_replay)
-        with self._current(), copy_to_gpu.set(_refuse_the_host), sgd.how.set(recorded_sgd):
+        with self._current(), copy_to_gpu.set(_refuse_the_host), sgd.change.set(recorded_sgd):
             self.stream.begin_capture()
             try:
                 result = function()

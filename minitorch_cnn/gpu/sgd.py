@@ -23,7 +23,7 @@ def in_one_launch(update, one_by_one):
 
     def update_group(optimizer, params, group):
         if params and not isinstance(params[0].array, np.ndarray) and type(optimizer).update is update:
-            params = how.value(optimizer, params, group)
+            params = change.value(optimizer, params, group)
         one_by_one(optimizer, params, group)
 
     update_group.__doc__ = one_by_one.__doc__
@@ -72,7 +72,7 @@ def recorded(before_replay, optimizer, params, group):
     return []
 
 
-how = Setting(at_once)  # a recording sets `recorded` in its place
+change = Setting(at_once)  # a recording sets `recorded` in its place
 
 
 def _has_kernel(params):
