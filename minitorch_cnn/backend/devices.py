@@ -31,12 +31,12 @@ def _reason(error):
             "for CUDA 12, or 'minitorch_cnn[cuda13]' for CUDA 13"
         )
     return (
-        f"CuPy is installed, but its import raises {_told(error)}. See what python -c 'import cupy' prints, and "
+        f"CuPy is installed, but its import raises {_in_one_line(error)}. See what python -c 'import cupy' prints, and "
         "whether pip list shows one CuPy alone"
     )
 
 
-def _told(error):
+def _in_one_line(error):
     """The type and the text of an exception, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
 
@@ -124,7 +124,7 @@ def unavailable_reason():
         count = xp.cuda.runtime.getDeviceCount()
     except Exception as error:
         if type(error).__name__ != "CUDARuntimeError":
-            return f"CuPy {version} is installed, but asked for GPUs it raises {_told(error)}. Install it anew"
+            return f"CuPy {version} is installed, but asked for GPUs it raises {_in_one_line(error)}. Install it anew"
         return (
             f"CuPy {version} is installed, but the CUDA driver answers: {error}. The command nvidia-smi "
             "tells whether there is a driver, and its CUDA version; for an older one than CuPy's, take the other extra"

@@ -100,12 +100,12 @@ class DataLoader:
         order = asarray(order, device)  # of the whole pass, at once
         batches = (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self)))
         if self.num_workers and device == CPU:
-            yield from _map_ahead(self._make, batches)
+            yield from _map_ahead(self._make_batch, batches)
         else:
             for indices in batches:  # not `map`, for which a StopIteration of the data set would be the end
-                yield self._make(indices)
+                yield self._make_batch(indices)
 
-    def _make(self, indices):
+    def _make_batch(self, indices):
         if self.collate_fn is None:
             return gather(self.dataset, indices)
         return self.collate_fn([self.dataset[int(index)] for index in indices])

@@ -31,7 +31,7 @@ class Registry:
         elif value is None or (registry == "_buffers" and isinstance(value, Tensor)):
             self.__dict__[registry][name] = value
         else:
-            self._refuse(registry, name, value)
+            self._refuse_value(registry, name, value)
 
     def __getattr__(self, name):  # called only where the ordinary lookup has failed
         registry = self._registry_of(name)
@@ -73,14 +73,14 @@ class Registry:
             delattr(self, name)
         self.__dict__[registry][name] = value
 
-    def _refuse(self, registry, name, value):
+    def _refuse_value(self, registry, name, value):
         kind, expected = _REGISTRIES[registry]
         raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({expected} or None expected)")
 
     def register_parameter(self, name, param):
         """Add a `Parameter`, or None for one that is switched off; the same as assigning it to an attribute."""
         if param is not None and not isinstance(param, Parameter):
-            self._refuse("_parameters", name, param)
+            self._refuse_value("_parameters", name, param)
         self._register("_parameters", name, param)
 
     def register_buffer(self, name, tensor, persistent=True):
@@ -94,14 +94,14 @@ class Registry:
             Whether `state_dict` includes it.
         """
         if tensor is not None and not isinstance(tensor, Tensor):
-            self._refuse("_buffers", name, tensor)
+            self._refuse_value("_buffers", name, tensor)
         self._register("_buffers", name, tensor)
         (self._transient.discard if persistent else self._transient.add)(name)
 
     def register_module(self, name, module):
         """Add a part; the same as assigning it to an attribute."""
         if module is not None and not isinstance(module, Registry):
-            self._refuse("_modules", name, module)
+            self._refuse_value("_modules", name, module)
         self._register("_modules", name, module)
 
     add_module = register_module

@@ -17,14 +17,14 @@ class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_k
 
 def collect(module, prefix, keep_vars):
     """See `Module.state_dict`."""
-    return {prefix + path: tensor if keep_vars else tensor.detach() for path, tensor in _tensors(module)}
+    return {prefix + path: tensor if keep_vars else tensor.detach() for path, tensor in _saved_tensors(module)}
 
 
 def load_(module, state_dict, strict):
     """See `Module.load_state_dict`."""
     if not hasattr(state_dict, "items"):
         raise TypeError(f"expected state_dict to be dict-like, got {type(state_dict).__name__}")
-    targets = dict(_tensors(module))
+    targets = dict(_saved_tensors(module))
     missing = [path for path in targets if path not in state_dict]
     unexpected = [path for path in state_dict if path not in targets]
     problems, loaded = [], []
@@ -51,7 +51,7 @@ def load_(module, state_dict, strict):
     return IncompatibleKeys(missing, unexpected)
 
 
-def _tensors(module):
+def _saved_tensors(module):
     """Yield ``(path, tensor)``, for a shared tensor under each of its paths, in PyTorch's order."""
     for path, part in module.named_modules(remove_duplicate=False):
         for name, tensor in {**part._parameters, **part._buffers}.items():

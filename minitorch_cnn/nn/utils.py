@@ -43,7 +43,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     >>> [round(dw, 4) for dw in w.grad.tolist()]
     [3.0, 4.0]
     """
-    gradients = _gradients(parameters)
+    gradients = _gradients_of(parameters)
     if not gradients:
         return tensor(0.0)
     p = float(norm_type)
@@ -72,10 +72,10 @@ def clip_grad_value_(parameters, clip_value):
     parameters : Tensor or iterable of Tensor
     clip_value : float
     """
-    for gradient in _gradients(parameters):
+    for gradient in _gradients_of(parameters):
         gradient.clamp_(-float(clip_value), float(clip_value))
 
 
-def _gradients(parameters):
+def _gradients_of(parameters):
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     return [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -73,20 +73,20 @@ def _exp_below_one(x, dim):
 
 def softmax(input, dim, dtype=None):
     """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
-    return _along(Softmax, convert(input, input.device, dtype or input.dtype), dim)
+    return _apply_along(Softmax, convert(input, input.device, dtype or input.dtype), dim)
 
 
 def log_softmax(input, dim, dtype=None):
     """The logarithm of `softmax`, exact where a probability is too small for its own type."""
-    return _along(LogSoftmax, convert(input, input.device, dtype or input.dtype), dim)
+    return _apply_along(LogSoftmax, convert(input, input.device, dtype or input.dtype), dim)
 
 
-def _along(function, input, dim):
+def _apply_along(function, input, dim):
     if not input.is_floating_point():
         raise NotImplementedError(f"softmax is for floating-point numbers, got {input.dtype}; pass dtype=float32")
     dim = normalize_dim(dim, input.ndim)
     if input.ndim == 0:
-        return reshape(_along(function, reshape(input, (1,)), 0), ())
+        return reshape(_apply_along(function, reshape(input, (1,)), 0), ())
     return input.clone() if input.numel() == 0 else function(dim)(input)
 
 

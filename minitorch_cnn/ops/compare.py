@@ -59,7 +59,7 @@ def ge(input, other):
     return _compare("greater_equal", input, other)
 
 
-def _map(name, *inputs):
+def _element_by_element(name, *inputs):
     """One of the array library's functions of arrays, as they are."""
     for x in inputs:
         if not isinstance(x, Tensor):
@@ -70,32 +70,32 @@ def _map(name, *inputs):
 
 def logical_and(input, other):
     """Where both are true."""
-    return _map("logical_and", input, other)
+    return _element_by_element("logical_and", input, other)
 
 
 def logical_or(input, other):
     """Where at least one is true."""
-    return _map("logical_or", input, other)
+    return _element_by_element("logical_or", input, other)
 
 
 def logical_not(input):
     """Where the element is false or 0."""
-    return _map("logical_not", input)
+    return _element_by_element("logical_not", input)
 
 
 def isnan(input):
     """Where the element is not a number."""
-    return _map("isnan", input)
+    return _element_by_element("isnan", input)
 
 
 def isinf(input):
     """Where the element is infinite."""
-    return _map("isinf", input)
+    return _element_by_element("isinf", input)
 
 
 def isfinite(input):
     """Where the element is finite."""
-    return _map("isfinite", input)
+    return _element_by_element("isfinite", input)
 
 
 def bitwise_and(input, other):
@@ -130,15 +130,15 @@ def _bitwise(name, *inputs):
 
 def any(input, dim=None, keepdim=False):
     """Whether any element is true, over all dimensions or along some."""
-    return _asked(input, "any", dim, keepdim)
+    return _any_or_all(input, "any", dim, keepdim)
 
 
 def all(input, dim=None, keepdim=False):
     """Whether all elements are true, over all dimensions or along some."""
-    return _asked(input, "all", dim, keepdim)
+    return _any_or_all(input, "all", dim, keepdim)
 
 
-def _asked(input, name, dim, keepdim):
+def _any_or_all(input, name, dim, keepdim):
     if not isinstance(input, Tensor):
         raise TypeError(f"{name} expected a Tensor, got {described(input)}")
     dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)

@@ -137,7 +137,7 @@ def from_numpy(array):
 # --- constant and counted --------------------------------------------------------------------------------
 
 
-def _made(array, dtype, device, requires_grad):
+def _tensor_of(array, dtype, device, requires_grad):
     return Tensor(asarray(array, as_device(device), dtype), requires_grad=requires_grad)
 
 
@@ -222,7 +222,7 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
         start, end, step = int(start), int(end), int(step)
     if step == 0 or (end - start) / step < 0:
         raise RuntimeError(f"arange: from {start} to {end}, a step must be non-zero and lead there, got {step}")
-    return _made(start + step * np.arange(math.ceil((end - start) / step)), dtype, device, requires_grad)
+    return _tensor_of(start + step * np.arange(math.ceil((end - start) / step)), dtype, device, requires_grad)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
@@ -231,13 +231,13 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     if not dtypes.is_floating(dtype):
         start, end = dtypes.fitted(start, dtype), dtypes.fitted(end, dtype)
-    return _made(np.linspace(start, end, _size("steps", steps)), dtype, device, requires_grad)
+    return _tensor_of(np.linspace(start, end, _size("steps", steps)), dtype, device, requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
     n, m = _size("n", n), _size("m", n if m is None else m)
-    return _made(np.eye(n, m), _type(dtype), device, requires_grad)
+    return _tensor_of(np.eye(n, m), _type(dtype), device, requires_grad)
 
 
 # --- random ----------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def _drawn(draw, name, shape, dtype, device, requires_grad):
     if not dtypes.is_floating(dtype):
         raise NotImplementedError(f"{name} draws floating-point numbers, not {dtype}; randint draws integers")
     array = draw(shape, dtype=dtype if dtype in (dtypes.float32, dtypes.float64) else dtypes.float32)
-    return _made(array, dtype, device, requires_grad)
+    return _tensor_of(array, dtype, device, requires_grad)
 
 
 def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
@@ -302,7 +302,7 @@ def randint(low=None, high=None, size=None, *, generator=None, dtype=None, devic
         lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
     if low < lowest or high - 1 > highest:
         raise RuntimeError(f"randint: numbers from {low} to {high - 1} are out of bounds for {dtype}")
-    return _made(_stream(generator).integers(low, high, _shape((size,))), dtype, device, False)
+    return _tensor_of(_stream(generator).integers(low, high, _shape((size,))), dtype, device, False)
 
 
 def randperm(n, *, generator=None, dtype=None, device=None):
@@ -312,7 +312,7 @@ def randperm(n, *, generator=None, dtype=None, device=None):
         raise NotImplementedError("randperm counts in numbers, not in booleans")
     if n:
         dtypes.fitted(n - 1, dtype)
-    return _made(_stream(generator).permutation(n), dtype, device, False)
+    return _tensor_of(_stream(generator).permutation(n), dtype, device, False)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):

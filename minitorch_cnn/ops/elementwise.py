@@ -293,15 +293,15 @@ def where(condition, input=None, other=None):
 
 def maximum(input, other):
     """The larger of two elements; equal ones share the gradient by halves."""
-    return Maximum()(*_tensors("maximum", input, other))
+    return Maximum()(*_two_tensors("maximum", input, other))
 
 
 def minimum(input, other):
     """The smaller of two elements; equal ones share the gradient by halves."""
-    return Minimum()(*_tensors("minimum", input, other))
+    return Minimum()(*_two_tensors("minimum", input, other))
 
 
-def _tensors(name, input, other):
+def _two_tensors(name, input, other):
     for x in (input, other):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name} expected two Tensors, got {described(x)}; clamp takes a number")

@@ -70,7 +70,7 @@ class Checkpoint:
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             if optimizer is not None:
                 optimizer.load_state_dict(before)
-            raise CheckpointError(f"the checkpoint does not fit {part}: {_told(error)}") from error
+            raise CheckpointError(f"the checkpoint does not fit {part}: {_text_of(error)}") from error
         if optimizer is not None:
             random.set_rng_state(self.rng)
 
@@ -215,7 +215,7 @@ def _checked(path, state, tensors):
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
             raise CheckpointError(
                 f"{path} is whole, but was not written by save_checkpoint: expected {name} to be {expected}; "
-                f"{_told(error)}"
+                f"{_text_of(error)}"
             ) from error
     return parts
 
@@ -260,7 +260,7 @@ def _plain(value):
     raise TypeError(f"expected what JSON can hold, got {value!r} of type {type(value).__name__}")
 
 
-def _told(error):
+def _text_of(error):
     text = f"there is no {error}" if isinstance(error, KeyError) else str(error)
     return "\n".join(map(printable, text.splitlines()))
 
@@ -310,7 +310,7 @@ def _read(path):
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if other := _format_of(path):
             raise CheckpointError(f"{path} is no safetensors file, but {other}") from error
-        raise CheckpointError(f"{path} is no readable checkpoint, or damaged: {_told(error)}") from error
+        raise CheckpointError(f"{path} is no readable checkpoint, or damaged: {_text_of(error)}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is whole, but was not written by save_checkpoint: its state is {state!r}")
     return {name: Tensor(array) for name, array in arrays.items()}, state

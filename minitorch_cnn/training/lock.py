@@ -43,7 +43,7 @@ class FolderLock:
                 self.file.seek(0)
                 holder = self.file.read(4096)
                 if not free or (free is None and _lives(holder)):
-                    raise Locked(f"{folder} is in use by {_told(holder)}")
+                    raise Locked(f"{folder} is in use by {_name_of(holder)}")
                 if free is None or _is_there(self.file, self.path):
                     break
             except BaseException:
@@ -116,7 +116,7 @@ def _lives(holder):
         return False
 
 
-def _told(holder):
+def _name_of(holder):
     try:
         identity = json.loads(holder)
         return f"process {int(identity['process'])} on {printable(identity['machine'])}"

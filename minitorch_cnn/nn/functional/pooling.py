@@ -61,7 +61,7 @@ def avg_pool2d(
     axes = _axes(x, *geometry, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
     kernel, stride, *_ = geometry
-    sums = SumWindows(kernel, stride)(_framed(x, axes, 0))  # (N, C, OH, OW)
+    sums = SumWindows(kernel, stride)(_with_padding(x, axes, 0))  # (N, C, OH, OW)
     y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
     return y if input.ndim == 4 else y[0]
 
@@ -99,7 +99,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     axes = _axes(x, *geometry, ceil_mode)
     lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
     kernel, stride, padding, dilation = geometry
-    windows = Windows(kernel, stride, dilation)(_framed(x, axes, lowest))
+    windows = Windows(kernel, stride, dilation)(_with_padding(x, axes, lowest))
     n, c, oh, ow, kh, kw = windows.shape
     candidates = windows.permute(4, 5, 2, 1, 3, 0).reshape(kh * kw, oh, c, ow, n)
     values, index = candidates.max(0)  # (OH, C, OW, N)
@@ -179,7 +179,7 @@ def _axes(x, kernel, stride, padding, dilation, ceil_mode):
     return [_Axis(*a, ceil_mode) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)]
 
 
-def _framed(x, axes, value):
+def _with_padding(x, axes, value):
     """The padded images."""
     return framed(x, [a.padding for a in axes], [a.padding_after for a in axes], value)
 
