@@ -336,12 +336,12 @@ def test_the_product_is_that_of_the_library_unless_a_graph_is_recorded(device, m
     a, b = on_device(numbers(3, 4)), on_device(numbers(4, 5))
     expected = backend.to_numpy(a) @ backend.to_numpy(b)
     monkeypatch.setattr(kernels, "launch", lambda name, *_: pytest.fail(f"our kernel was called: {name}"))
-    close(linalg.matmul_of(a, b), expected)
+    close(linalg.shared_product(a, b), expected)
     with kernels.multiply.set(kernels.in_tiles), pytest.raises(pytest.fail.Exception, match="called: matmul"):
-        linalg.matmul_of(a, b)
+        linalg.shared_product(a, b)
     with kernels.multiply.set(kernels.in_tiles):  # of integers there is no kernel
         close(
-            linalg.matmul_of(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))), np.full((2, 2), 3), 1e-9
+            linalg.shared_product(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))), np.full((2, 2), 3), 1e-9
         )
 
 
@@ -445,9 +445,10 @@ def test_nothing_is_read_beside_an_array(side):
         ((16, 150), (150, 1280), 4),
         ((1, 1, 16, 150), (1, 10, 150, 1280), 4),
         ((2, 3, 150, 16), (3, 16, 512), 2),
-        ((16, 150), (150, 1282), 1),  # no four equal parts
-        ((64, 576), (576, 896), 1),  # too large
-        ((120, 400), (400, 128), 1),  # too narrow
+        ((16, 150), (150, 1283), 1),  # a prime number of columns
+        ((64, 576), (576, 896), 56),
+        ((120, 400), (400, 128), 8),
+        ((120, 4000), (4000, 128), 1),  # parts would be too narrow
         ((6, 25), (25, 3584), 1),  # small enough as it is
     ],
 )
@@ -456,6 +457,6 @@ def test_products_are_cut_into_small_ones(a, b, parts, dtype):
     x, y = x.astype(dtype), y.astype(dtype)
     assert linalg._parts(*a[-2:], b[-1]) == parts
     for second in (y, np.asfortranarray(y)):
-        result = linalg.matmul_of(x, second)
+        result = linalg.shared_product(x, second)
         assert result.dtype == dtype and result.flags.c_contiguous
         np.testing.assert_allclose(result, np.matmul(x, second), rtol=1e-4, atol=1e-3 if dtype == np.float32 else 1e-9)

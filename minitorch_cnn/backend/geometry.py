@@ -13,6 +13,12 @@ def window_count(size, kernel, stride=1, dilation=1):
     return (size - span(kernel, dilation)) // stride + 1
 
 
+def window_counts(size, *geometry):
+    """How many windows lie along height and along width: of pairs (size, kernel, stride, dilation, before, after)."""
+    axes = zip(size, *geometry, strict=True)
+    return [window_count(s + before + after, k, step, d) for s, k, step, d, before, after in axes]
+
+
 def check_fit(name, size, kernel, dilation, before, after):
     """Refuse a kernel that is larger than the padded image.
 

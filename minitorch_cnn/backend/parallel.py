@@ -46,7 +46,7 @@ def parts_of(size):
     Examples
     --------
     >>> [parts_of(size) for size in (10**4, 10**5, 10**6, 10**7)]
-    [1, 1, 4, 8]
+    [1, 1, 4, 16]
     """
     return 2 ** ((size // SMALLEST).bit_length() // 2)
 

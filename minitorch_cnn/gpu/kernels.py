@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.backend.geometry import window_count
+from minitorch_cnn.backend.geometry import window_counts
 from minitorch_cnn.backend.settings import Setting
 from minitorch_cnn.gpu.launch import THREADS, blocks, counted, dense, laid_out_as, launch
 
@@ -34,6 +34,7 @@ def sigmoid_gradient(dy, y):
 
 # --- the windows of images -------------------------------------------------------------------------------
 
+LARGEST = 2**22  # elements of the products that are summed to the gradient of filters
 _WINDOWS = np.dtype("i4," * 14 + "i4")  # n, c, h, w, oh, ow, kh, kw, sh, sw, dh, dw, top, left, groups
 
 
@@ -56,7 +57,7 @@ def im2col(x, kernel, stride, dilation, before, after, groups):
         (G, OH, KH·(C/G)·KW, OW·N), with rows in the order (kh, c, kw) and columns in the order (ow, n).
     """
     n, c, h, w = x.shape
-    oh, ow = _window_counts((h, w), kernel, stride, dilation, before, after)
+    oh, ow = window_counts((h, w), kernel, stride, dilation, before, after)
     shape = groups, oh, kernel[0] * (c // groups) * kernel[1], ow * n
     size = counted("im2col", math.prod(shape))
     columns = get_array_module(x).empty(shape, x.dtype)
@@ -74,7 +75,7 @@ def col2im(columns, shape, kernel, stride, dilation, before, after, groups):
         Images of the given shape (N, C, H, W), in memory (H, C, W, N).
     """
     n, c, h, w = shape
-    counts = _window_counts((h, w), kernel, stride, dilation, before, after)
+    counts = window_counts((h, w), kernel, stride, dilation, before, after)
     size = counted("col2im", math.prod(shape))
     xp = get_array_module(columns)
     if columns.strides[3] != columns.itemsize:
@@ -86,11 +87,54 @@ def col2im(columns, shape, kernel, stride, dilation, before, after, groups):
     return x.transpose(3, 1, 0, 2)  # (N, C, H, W)
 
 
+def convolve(x, w, b, stride, dilation, before, after, groups):
+    """See `ops.convolution`: the columns of all windows, and one matrix product for each row of them."""
+    geometry = stride, dilation, before, after, groups
+    y = matmul(_as_rows(w, groups), im2col(x, w.shape[2:], *geometry))  # (G, OH, O/G, OW·N)
+    if b is not None:
+        y += b.reshape(groups, 1, -1, 1)
+    g, oh, o, _ = y.shape
+    _, ow = window_counts(x.shape[2:], w.shape[2:], *geometry[:-1])
+    return y.transpose(1, 0, 2, 3).reshape(oh, g * o, ow, len(x)).transpose(3, 1, 0, 2)
+
+
+def convolve_transposed(g, w, size, stride, dilation, before, after, groups):
+    """See `ops.convolution`: a matrix product for each row of g, and what comes out added up by `col2im`."""
+    columns = matmul(_as_rows(w, groups).transpose(0, 1, 3, 2), _as_products(g, groups))
+    shape = len(g), w.shape[1] * groups, *size
+    return col2im(columns, shape, w.shape[2:], stride, dilation, before, after, groups)
+
+
+def filter_gradient(x, g, kernel_size, stride, dilation, before, after, groups):
+    """See `ops.convolution`: a matrix product for each row of g, some of them at a time, summed."""
+    o, c, (kh, kw) = g.shape[1], x.shape[1] // groups, kernel_size
+    columns = im2col(x, kernel_size, stride, dilation, before, after, groups)  # (G, OH, KH·C/G·KW, OW·N)
+    products = _as_products(g, groups).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
+    rows = max(1, LARGEST // (columns.shape[2] * o))  # at a time: each has as many sums as there are weights
+    parts = [slice(i, i + rows) for i in range(0, max(1, columns.shape[1]), rows)]
+    first, *others = (matmul(columns[:, part], products[:, part]).sum(axis=1) for part in parts)
+    y = sum(others, first)  # (G, KH·C/G·KW, O/G)
+    return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
+
+
+def _as_rows(w, groups):
+    """Filters (O, C/G, KH, KW) as the rows of one matrix for each group: (G, 1, O/G, KH·C/G·KW)."""
+    o, c, kh, kw = w.shape
+    return w.transpose(0, 2, 1, 3).reshape(groups, 1, o // groups, kh * c * kw)
+
+
+def _as_products(y, groups):
+    """Images (N, O, OH, OW) as a matrix for each row: (G, OH, O/G, OW·N); a view if they lie in memory so."""
+    n, o, oh, ow = y.shape
+    rows = get_array_module(y).ascontiguousarray(y.transpose(2, 1, 3, 0))
+    return rows.reshape(oh, groups, o // groups, ow * n).transpose(1, 0, 2, 3)
+
+
 def sum_windows(x, kernel, stride):
     """The sum of each window of images on a GPU, in one launch: (N, C, OH, OW), in memory (OH, C, OW, N)."""
     n, c, h, w = x.shape
     none, one = (0, 0), (1, 1)
-    oh, ow = _window_counts((h, w), kernel, stride, one, none, none)
+    oh, ow = window_counts((h, w), kernel, stride, one, none, none)
     size = counted("sum_windows", n * c * oh * ow)
     y = get_array_module(x).empty((oh, c, ow, n), x.dtype)
     geometry = _geometry(x.shape, (oh, ow), kernel, stride, one, none, 1)
@@ -108,12 +152,6 @@ def spread_windows(x, kernel, stride, size):
     rows = x.transpose(1, 2, 3, 0).reshape(c, oh, 1, ow * n)
     columns = xp.broadcast_to(rows, (c, oh, kernel[0] * kernel[1], ow * n))
     return col2im(columns, (n, c, *size), kernel, stride, (1, 1), (0, 0), (0, 0), c)
-
-
-def _window_counts(size, *geometry):
-    """How many windows lie along height and along width."""
-    axes = zip(size, *geometry, strict=True)
-    return [window_count(s + before + after, k, step, d) for s, k, step, d, before, after in axes]
 
 
 def _image_strides(x):

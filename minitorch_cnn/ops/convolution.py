@@ -10,14 +10,14 @@ the output, the matrix of its windows is a view of what is there already.
 """
 
 from minitorch_cnn.autograd import Function, wants_grad
-from minitorch_cnn.backend import add_to_rows, get_array_module
-from minitorch_cnn.backend.geometry import window_count
+from minitorch_cnn.backend import add_to_rows, get_array_module, parallel
+from minitorch_cnn.backend.geometry import span, window_counts
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
-from minitorch_cnn.ops.linalg import product
-from minitorch_cnn.ops.windows import as_in_memory, overlaid, sliding
+from minitorch_cnn.ops.linalg import SHARED, small_products
+from minitorch_cnn.ops.windows import as_in_memory, sliding
 
-LARGEST = 2**22  # elements of the products that are summed to the gradient of filters
+BLOCK = 2**18  # elements of the columns that one thread holds at a time
 
 
 class Convolve(Function):
@@ -36,13 +36,7 @@ class Convolve(Function):
         self.geometry = stride, dilation, before, after, groups
 
     def forward(self, x, w, b):
-        stride, dilation, before, after, groups = self.geometry
-        columns = im2col(x, w.shape[2:], *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
-        y = product(as_rows(w, groups), columns)  # (G, OH, O/G, OW·N)
-        if b is not None:
-            add_to_rows(y, b.reshape(groups, 1, -1, 1))
-        ow = window_count(x.shape[3] + before[1] + after[1], w.shape[3], stride[1], dilation[1])
-        return as_images(y, ow, len(x))
+        return convolve(x, w, b, *self.geometry)
 
     def backward(self, dy, y, x, w, b):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(dy, w) if wants_grad(x) else None
@@ -60,11 +54,7 @@ class ConvolveTransposed(Function):
         self.geometry, self.size = (stride, dilation, before, after, groups), size
 
     def forward(self, x, w):
-        groups = self.geometry[-1]
-        filters = as_rows(w, groups).transpose(0, 1, 3, 2)  # (G, 1, KH·C/G·KW, O/G)
-        columns = product(filters, as_products(x, groups))  # (G, OH, KH·C/G·KW, OW·N)
-        shape = len(x), w.shape[1] * groups, *self.size
-        return col2im(columns, shape, w.shape[2:], *self.geometry)
+        return convolve_transposed(x, w, self.size, *self.geometry)
 
     def backward(self, dy, y, x, w):
         dx = Convolve(*self.geometry)(dy, w, None) if wants_grad(x) else None
@@ -81,15 +71,7 @@ class FilterGradient(Function):
         self.geometry, self.kernel_size = (stride, dilation, before, after, groups), kernel_size
 
     def forward(self, x, g):
-        groups, (kh, kw) = self.geometry[-1], self.kernel_size
-        o, c = g.shape[1], x.shape[1] // groups
-        columns = im2col(x, self.kernel_size, *self.geometry)  # (G, OH, KH·C/G·KW, OW·N)
-        products = as_products(g, groups).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
-        rows = max(1, LARGEST // (columns.shape[2] * o))  # at a time: each has as many sums as there are weights
-        parts = [slice(i, i + rows) for i in range(0, max(1, columns.shape[1]), rows)]
-        first, *others = (product(columns[:, part], products[:, part]).sum(axis=1) for part in parts)
-        y = sum(others, first)  # (G, KH·C/G·KW, O/G)
-        return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)  # (O, C/G, KH, KW)
+        return filter_gradient(x, g, self.kernel_size, *self.geometry)
 
     def backward(self, dy, y, x, g):
         dx = ConvolveTransposed(*self.geometry, x.shape[2:])(g, dy) if wants_grad(x) else None
@@ -100,58 +82,144 @@ class FilterGradient(Function):
 # --- on arrays -------------------------------------------------------------------------------------------
 
 
-@on_gpu(kernels.im2col)
-def im2col(x, kernel_size, stride, dilation, before, after, groups):
-    """The windows of framed images as columns, a matrix for each row of the output: (G, OH, KH·C/G·KW, OW·N).
+@on_gpu(kernels.convolve, typed=(0, 1))
+def convolve(x, w, b, stride, dilation, before, after, groups):
+    """Images (N, C, H, W) times filters (O, C/G, KH, KW), plus a number for each filter: (N, O, OH, OW)."""
+    (n, _, *size), (o, c, kh, kw) = x.shape, w.shape
+    oh, ow = window_counts(size, (kh, kw), stride, dilation, before, after)
+    images = as_in_memory(x)  # (H, C, W, N)
+    filters = w.transpose(0, 2, 1, 3).reshape(groups, 1, o // groups, kh * c * kw)
+    y = get_array_module(x).empty((oh, groups, o // groups, ow, n), x.dtype)
 
-    An element of a column is one of the window (row, channel, column), a column one place and image.
+    def fill(block):
+        columns = im2col(images, (kh, kw), stride, dilation, before, groups, block)  # (G, OH, KH·C/G·KW, OW·N)
+        part = _at(block, y)  # (G, OH, O/G, OW·N)
+        small_products(filters, columns, part)
+        if b is not None:
+            add_to_rows(part, b.reshape(groups, 1, -1, 1))
+
+    parallel.run(fill, blocks(images, (oh, ow), (kh, kw), o * c // groups))
+    return y.reshape(oh, o, ow, n).transpose(3, 1, 0, 2)
+
+
+@on_gpu(kernels.filter_gradient, typed=(0, 1))
+def filter_gradient(x, g, kernel_size, stride, dilation, before, after, groups):
+    """The windows of images (N, C, H, W) times images (N, O, OH, OW), summed: filters (O, C/G, KH, KW)."""
+    xp, (n, c, *_), (_, o, oh, ow), (kh, kw) = get_array_module(x), x.shape, g.shape, kernel_size
+    images, c = as_in_memory(x), c // groups  # (H, C, W, N)
+    g = as_in_memory(g).reshape(oh, groups, o // groups, ow, n)
+
+    def sums(block):
+        columns = im2col(images, kernel_size, stride, dilation, before, groups, block)  # (G, OH, KH·C/G·KW, OW·N)
+        part = _at(block, g).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
+        sums = xp.empty((*columns.shape[:-1], o // groups), x.dtype)
+        return small_products(columns, part, sums).sum(axis=1)  # (G, KH·C/G·KW, O/G)
+
+    first, *others = parallel.run(sums, blocks(images, (oh, ow), kernel_size, o * c))
+    y = sum(others, first)
+    return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)
+
+
+@on_gpu(kernels.convolve_transposed, typed=(0, 1))
+def convolve_transposed(g, w, size, stride, dilation, before, after, groups):
+    """Images (N, O, OH, OW) put through filters (O, C/G, KH, KW) backwards, into images (N, C, H, W) of a size.
+
+    A row of x is the product of those rows of the filters that meet it with the rows of g that they meet it from. What
+    stands in the columns of the filters, (C/G, KW), is then added up at the places that it came from.
     """
-    down, across = zip(kernel_size, stride, dilation, strict=True)
-    rows = sliding(_framed(x, before, after), 2, *across)  # (H, C, OW, N, KW)
-    h, c, ow, n, kw = rows.shape
-    rows = rows.reshape(h, groups, c // groups, ow, n, kw).transpose(1, 0, 2, 5, 3, 4)
-    rows = get_array_module(x).ascontiguousarray(rows)  # (G, H, C/G, KW, OW, N)
-    windows = sliding(rows, 1, *down).transpose(0, 1, 6, 2, 3, 4, 5)  # (G, OH, KH, C/G, KW, OW, N)
-    rows_of_columns = kernel_size[0] * c // groups * kw
-    return windows.reshape(groups, windows.shape[1], rows_of_columns, ow * n)  # a view, unless rows are dilated
+    xp, (n, o, oh, ow), (_, c, kh, kw), (h, wide) = get_array_module(g), g.shape, w.shape, size
+    (sh, sw), (dh, dw), (top, left) = stride, dilation, before
+    images = as_in_memory(g).reshape(oh, groups, o // groups, ow * n)
+    filters = w.reshape(groups, o // groups, c, kh, kw)[:, :, :, ::-1].transpose(0, 2, 4, 3, 1)
+    filters = filters.reshape(groups, c * kw, kh, o // groups)  # the last row of each filter first
+    x = xp.empty((h, groups, c, wide, n), g.dtype)
+
+    def fill(rows):
+        part = x[rows]
+        columns = xp.empty((len(part), groups, c, kw, ow, n), g.dtype)
+        for row, out in zip(range(h)[rows], columns.reshape(len(part), groups, c * kw, ow * n)):
+            met = [(kh - 1 - k, *divmod(row + top - k * dh, sh)) for k in reversed(range(kh))]
+            met = [(k, i) for k, i, rest in met if rest == 0 and 0 <= i < oh]
+            if met:
+                k, i = map(_as_slice, zip(*met))
+                some = images[i].transpose(1, 0, 2, 3).reshape(groups, len(met) * o // groups, ow * n)
+                small_products(filters[:, :, k].reshape(groups, c * kw, len(met) * o // groups), some, out)
+            else:
+                out[...] = 0
+        part[...] = 0
+        for k in range(kw):
+            there, here = _inside(slice(0, ow), sw, k * dw - left, wide)
+            part[:, :, :, here] += columns[:, :, :, k, there]
+
+    size_of_row = groups * c * kw * ow * n  # elements of the columns of one row
+    is_large = h * size_of_row * kh * o // groups > SHARED
+    parallel.run(fill, parallel.slices(h, _rounded(h * size_of_row // BLOCK, is_large)))
+    return x.reshape(h, groups * c, wide, n).transpose(3, 1, 0, 2)
 
 
-@on_gpu(kernels.col2im)
-def col2im(columns, shape, kernel_size, stride, dilation, before, after, groups):
-    """The transpose of `im2col`: every window added up at the place it came from, in images (N, C, H, W)."""
-    (n, c, h, w), (kh, kw), (top, left) = shape, kernel_size, before
-    ow = window_count(w + left + after[1], kw, stride[1], dilation[1])
-    windows = columns.reshape(groups, columns.shape[1], kh, c // groups, kw, ow, n)
-    down, across = zip((h + top + after[0], w + left + after[1]), stride, dilation, strict=True)
-    rows = overlaid([windows[:, :, k] for k in range(kh)], 1, *down)  # (G, H, C/G, KW, OW, N)
-    x = overlaid([rows[:, :, :, k] for k in range(kw)], 3, *across)  # (G, H, C/G, W, N)
-    x = x[:, top : top + h, :, left : left + w].transpose(1, 0, 2, 3, 4)
-    return x.reshape(h, c, w, n).transpose(3, 1, 0, 2)
+def im2col(x, kernel_size, stride, dilation, before, groups, block):
+    """The windows of framed images (H, C, W, N) as columns, a matrix for each row of the output.
+
+    An element of a column is one of the window (row, channel, column), a column one place and image: of shape
+    (G, OH, KH·C/G·KW, OW·N), where `block` says which of OH and which of OW.
+    """
+    xp, (h, c, wide, n), (kh, kw), (oh, ow) = get_array_module(x), x.shape, kernel_size, block
+    x = x.reshape(h, groups, c // groups, wide, n).transpose(1, 0, 2, 3, 4)  # (G, H, C/G, W, N)
+    top, height = oh.start * stride[0] - before[0], (oh.stop - oh.start - 1) * stride[0] + span(kh, dilation[0])
+    inner = max(top, 0), min(top + height, h)  # the rows that lie in the image
+    places = [_inside(ow, stride[1], k * dilation[1] - before[1], wide) for k in range(kw)]
+    is_framed = inner != (top, top + height) or any(there != slice(0, ow.stop - ow.start) for there, _ in places)
+    rows = (xp.zeros if is_framed else xp.empty)((groups, height, c // groups, kw, ow.stop - ow.start, n), x.dtype)
+    for k, (there, here) in enumerate(places):
+        rows[:, inner[0] - top : inner[1] - top, :, k, there] = x[:, inner[0] : inner[1], :, here]
+    windows = sliding(rows, 1, kh, stride[0], dilation[0]).transpose(0, 1, 6, 2, 3, 4, 5)
+    shape = groups, oh.stop - oh.start, kh * (c // groups) * kw, (ow.stop - ow.start) * n
+    return windows.reshape(shape)  # a view, unless rows are dilated
 
 
-def as_rows(w, groups):
-    """Filters (O, C/G, KH, KW) as the rows of one matrix for each group: (G, 1, O/G, KH·C/G·KW)."""
-    o, c, kh, kw = w.shape
-    return w.transpose(0, 2, 1, 3).reshape(groups, 1, o // groups, kh * c * kw)
+def _inside(places, stride, offset, size):
+    """Which of some windows have their element at an offset inside the image, and where: two slices."""
+    first = max(places.start, -(offset // stride))
+    stop = min(places.stop, (size - 1 - offset) // stride + 1)
+    if first >= stop:
+        return slice(0, 0), slice(0, 0)
+    here = slice(first * stride + offset, (stop - 1) * stride + offset + 1, stride)
+    return slice(first - places.start, stop - places.start), here
 
 
-def as_products(y, groups):
-    """Images (N, O, OH, OW) as a matrix for each row: (G, OH, O/G, OW·N); a view if they lie in memory so."""
-    n, o, oh, ow = y.shape
-    return as_in_memory(y).reshape(oh, groups, o // groups, ow * n).transpose(1, 0, 2, 3)
+def _at(block, y):
+    """A block of images (OH, G, C/G, OW, N) as a matrix for each row, (G, OH, C/G, OW·N): a view."""
+    part = y[block[0], :, :, block[1]]
+    oh, g, c, ow, n = part.shape
+    return part.reshape(oh, g, c, ow * n).transpose(1, 0, 2, 3)
 
 
-def as_images(products, ow, n):
-    """What `as_products` made of images, back again; a view if there is one group."""
-    g, oh, o, _ = products.shape
-    return products.transpose(1, 0, 2, 3).reshape(oh, g * o, ow, n).transpose(3, 1, 0, 2)
+def blocks(images, counts, kernel_size, multiplications):
+    """The rows and the places of windows, cut into blocks of which each is worth a thread, and none needs much memory.
+
+    Parameters
+    ----------
+    images : array
+        (H, C, W, N).
+    counts : pair of int
+        OH and OW.
+    kernel_size : pair of int
+    multiplications : int
+        For each place of a window, image and element of the kernel.
+    """
+    (oh, ow), (kh, kw), (_, c, _, n) = counts, kernel_size, images.shape
+    of_row = c * kw * ow * n  # elements of the columns of one row
+    parts = _rounded(oh * of_row // BLOCK, oh * ow * n * kh * kw * multiplications > SHARED)
+    across = parallel.slices(ow, min(parts, max(1, ow * n // 256)))  # each wide enough for the product
+    down = parallel.slices(oh, oh * of_row // len(across) // BLOCK)
+    return [(rows, places) for rows in down for places in across]
 
 
-def _framed(x, before, after):
-    """Images with a frame of zeros, as they are in memory: (H, C, W, N)."""
-    if not any((*before, *after)):
-        return as_in_memory(x)
-    (n, c, h, w), (top, left), (bottom, right) = x.shape, before, after
-    y = get_array_module(x).zeros((h + top + bottom, c, w + left + right, n), dtype=x.dtype)
-    y[top : top + h, :, left : left + w] = x.transpose(2, 1, 3, 0)
-    return y
+def _rounded(parts, is_large):
+    """As many parts as memory asks for, but such that two or four threads have equally many."""
+    return -(-max(parts, int(is_large)) // 4) * 4
+
+
+def _as_slice(numbers):
+    """Whole numbers at equal distances as a slice."""
+    return slice(numbers[0], numbers[-1] + 1, numbers[1] - numbers[0] if len(numbers) > 1 else 1)

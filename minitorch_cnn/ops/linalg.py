@@ -1,18 +1,21 @@
 """The matrix product, in which a network spends its time."""
 
+import functools
 import math
 
 import numpy as np
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import CPU, device_of, get_array_module
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.shape import reshape, transpose
 
 __all__ = ["matmul"]
+
+SHARED = 2**21  # multiplications: to share less among threads is not worth it
 
 
 class MatMul(Function):
@@ -48,42 +51,51 @@ class Linear(Function):
 
 
 def product(a, b):
-    """The matrix product of arrays; in memory it lies as `a` does.
+    """The matrix product of arrays, on threads; in memory it lies as `a` does.
 
     So the batch stays innermost through the layers that follow a convolution, and in the gradients on the way back.
     """
-    if a.shape[-1] == 1:  # no sum to take, which BLAS would set up all the same
-        return a * b
     if a.ndim == b.ndim == 2 and a.strides[0] < a.strides[1]:
-        return matmul_of(b.T, a.T).T
-    return matmul_of(a, b)
+        return shared_product(b.T, a.T).T
+    return shared_product(a, b)
 
 
 @on_gpu(kernels.matmul, typed=(0, 1))
-def matmul_of(a, b):
-    """The product of matrices (..., M, K) and (..., K, N): that of the array library."""
-    parts = _parts(*a.shape[-2:], b.shape[-1]) if device_of(a) == CPU else 1
-    return get_array_module(a).matmul(a, b) if parts == 1 else _in_parts(a, b, parts)
+def shared_product(a, b):
+    """The product of matrices (..., M, K) and (..., K, N): parts of its rows or columns, on threads if it is large."""
+    batch, (m, k), n = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2:], b.shape[-1]
+    y = get_array_module(a).empty((*batch, m, n), np.result_type(a, b))
+    is_large = y.size * k > SHARED and device_of(a) == CPU
+    if m > n:
+        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, 4 if is_large else 1))
+    else:
+        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, 4 if is_large else 1))
+    return y
 
 
-def _parts(m, k, n):
-    """Into how many parts to cut the columns of the second factor on a CPU.
+def small_products(a, b, out):
+    """The product of matrices (..., M, K) and (..., K, N) by the array library, into `out`.
 
     OpenBLAS first copies the factors into an order that suits it, but not where a product has up to a million
-    multiplications. With AVX-512, matrices as small as those of LeNet are multiplied in half the time like that.
+    multiplications. With AVX-512, matrices as small as those of LeNet are multiplied in half the time like that. So on
+    a CPU the columns of the second factor are cut.
     """
-    parts = 1
-    while m * k * n > parts * 10**6:
-        parts *= 2
-    return parts if parts <= 8 and n % parts == 0 and n >= 128 * parts else 1
-
-
-def _in_parts(a, b, parts):
-    batch, m, n = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]
-    y = np.empty((*batch, m, parts, n // parts), np.result_type(a, b))
-    b = b.reshape(*b.shape[:-1], parts, n // parts)
+    xp = get_array_module(a)
+    if a.shape[-1] == 1:  # no sum to take, which BLAS would set up all the same
+        return xp.multiply(a, b, out=out)
+    parts = _parts(*a.shape[-2:], b.shape[-1]) if xp is np else 1
+    if parts == 1:
+        return xp.matmul(a, b, out=out)
+    b, y = (x.reshape(*x.shape[:-1], parts, x.shape[-1] // parts) for x in (b, out))
     np.matmul(a[..., None, :, :], np.moveaxis(b, -2, -3), out=np.moveaxis(y, -2, -3))
-    return y.reshape(*batch, m, n)
+    return out
+
+
+@functools.cache
+def _parts(m, k, n):
+    """Into how many equal parts to cut n columns: as many as it takes, if each is at least 16 wide."""
+    least = m * k * n // 10**6 + 1
+    return next((parts for parts in range(least, n // 16 + 1) if n % parts == 0), 1)
 
 
 def matmul(input, other):

@@ -165,5 +165,5 @@ def test_the_gradient_of_filters_is_summed_in_parts_where_it_is_large(groups, mo
 
     expected = gradient()
     for largest in (1, 100, 300):
-        monkeypatch.setattr(convolution, "LARGEST", largest)
+        monkeypatch.setattr(convolution, "BLOCK", largest)
         np.testing.assert_allclose(gradient(), expected, rtol=1e-12)
