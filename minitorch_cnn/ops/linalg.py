@@ -64,7 +64,8 @@ def product(a, b):
 def shared_product(a, b):
     """The product of matrices (..., M, K) and (..., K, N): parts of its rows or columns, on threads if it is large."""
     batch, (m, k), n = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2:], b.shape[-1]
-    y = get_array_module(a).empty((*batch, m, n), np.result_type(a, b))
+    xp = get_array_module(a)
+    y = xp.empty((*batch, m, n), xp.result_type(a, b))
     is_large = y.size * k > SHARED and device_of(a) == CPU
     if m > n:
         parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, 4 if is_large else 1))
