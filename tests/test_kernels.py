@@ -341,7 +341,9 @@ def test_the_product_is_that_of_the_library_unless_a_graph_is_recorded(device, m
         linalg.shared_product(a, b)
     with kernels.multiply.set(kernels.in_tiles):  # of integers there is no kernel
         close(
-            linalg.shared_product(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))), np.full((2, 2), 3), 1e-9
+            linalg.shared_product(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))),
+            np.full((2, 2), 3),
+            1e-9,
         )
 
 
