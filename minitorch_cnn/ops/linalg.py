@@ -84,7 +84,7 @@ def small_products(a, b, out):
     xp = get_array_module(a)
     if a.shape[-1] == 1:  # no sum to take, which BLAS would set up all the same
         return xp.multiply(a, b, out=out)
-    parts = _parts(*a.shape[-2:], b.shape[-1]) if xp is np else 1
+    parts = _parts(*a.shape[-2:], b.shape[-1]) if device_of(a) == CPU else 1
     if parts == 1:
         return xp.matmul(a, b, out=out)
     b, y = (x.reshape(*x.shape[:-1], parts, x.shape[-1] // parts) for x in (b, out))
