@@ -324,6 +324,22 @@ def test_a_captured_step_within_another_is_refused(device):
         run(next(batches(1)))
 
 
+@on_gpu
+def test_parameters_on_the_cpu_are_refused(device):
+    """They would change while the step is recorded, and then never again."""
+
+    def step(run, x, y):
+        here.grad = mt.ones(3)
+        return plain_step(run, x, y)
+
+    here, run, data = mt.zeros(3, requires_grad=True), Run(device, step=step), list(batches(3))
+    run.optimizer.add_param_group({"params": [here]})
+    with pytest.raises(RuntimeError, match="SGD expected all parameters on the GPU in a captured step, got one on cpu"):
+        for batch in data:
+            run(batch)
+    assert here.tolist() == [0, 0, 0]
+
+
 def switch(**settings):
     return lambda run: run.optimizer.param_groups[0].update(settings)
 

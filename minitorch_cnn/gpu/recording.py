@@ -82,7 +82,7 @@ class Recording:
             stack.enter_context(self.xp.cuda.using_allocator(self._allocate))
             stack.enter_context(deferred_checks())
             stack.enter_context(kernels.multiply.set(kernels.in_tiles))  # CuPy refuses to call cuBLAS
-            stack.enter_context(before_step.set(_refuse_what_counts_in_python))
+            stack.enter_context(before_step.set(_refuse_what_python_does))
             yield
 
 
@@ -91,9 +91,17 @@ def _refuse_the_host(data, dtype):
     raise RuntimeError("numbers of the host cannot be copied to the GPU while a step is captured")
 
 
-def _refuse_what_counts_in_python(optimizer):
+def _refuse_what_python_does(optimizer):
+    """What an optimizer does on the host, it would do while it is recorded, and never again."""
+    name = type(optimizer).__name__
     if not optimizer.capturable:
         raise RuntimeError(
-            f"{type(optimizer).__name__} cannot be part of a captured step: numbers that it computes in Python, such "
-            "as those that depend on the count of steps, would stay what they were. Use SGD, or leave it uncaptured"
+            f"{name} cannot be part of a captured step: numbers that it computes in Python, such as those that depend "
+            "on the count of steps, would stay what they were. Use SGD, or leave it uncaptured"
         )
+    for group in optimizer.param_groups:
+        for param in group["params"]:
+            if param.requires_grad and not param.is_cuda:
+                raise RuntimeError(
+                    f"{name} expected all parameters on the GPU in a captured step, got one on {param.device}"
+                )

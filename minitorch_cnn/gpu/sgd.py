@@ -61,7 +61,7 @@ def recorded(before_replay, optimizer, params, group):
         Nothing is left.
     """
     if not _has_kernel(params):
-        raise RuntimeError("SGD expected parameters on the GPU, of one type in each group and without gaps")
+        raise RuntimeError("SGD expected parameters on the GPU that are of one type in each group and without gaps")
     for param in params if group["momentum"] else ():
         velocity = _velocity(optimizer, param)
         if velocity is None or laid_out_as(param.array, velocity.array) is not velocity.array:
