@@ -1,4 +1,4 @@
-"""``torch.cuda``'s questions about the GPU, by its names; and a step that is captured once and replayed."""
+"""The functions of ``torch.cuda``, and `capture`: a training step recorded once and replayed."""
 
 from minitorch_cnn.backend import as_device, device_name, is_available, synchronize
 from minitorch_cnn.gpu.capture import capture

@@ -6,9 +6,8 @@ from minitorch_cnn import nn
 def LeNet():
     """LeNet-5 for 28×28 grey images in 10 classes, as the chapter builds it.
 
-    Two convolutions keep the picture's plane and find patterns in it; three linear layers weigh them up.
-    It has 61,706 parameters. The names in its ``state_dict`` (``"0.weight"``, ...) are those of the same
-    ``nn.Sequential`` in PyTorch, so weights can be exchanged.
+    Two convolutions, each with a sigmoid and a pooling, then three linear layers: 61,706 parameters. The names in its
+    ``state_dict`` (``"0.weight"``, ...) are those of the same ``nn.Sequential`` in PyTorch: weights can be exchanged.
 
     Returns
     -------
@@ -43,7 +42,7 @@ def LeNet():
 def xavier_uniform(module):
     """Draw the weight of a ``Linear`` or ``Conv2d`` anew, Xavier-uniform; leave every other module alone.
 
-    It is made for ``Module.apply``, and is what lets a network of sigmoids start to learn.
+    It is made for ``Module.apply``. With PyTorch's default weights, a network of sigmoids hardly starts to learn.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Python's operators on tensors: each is a function of `minitorch_cnn`."""
 
-# The one knot of the package: a tensor's methods are operations, and operations make tensors. The names
+# The one import cycle of the package: a tensor's methods call operations, and operations make tensors. The names
 # behind `mt.` are looked up when a method runs, and by then the package is complete.
 import minitorch_cnn as mt
 

@@ -40,7 +40,7 @@ class Tensor(Operators, Methods, InPlace):
     """
 
     __slots__ = ("__weakref__", "_grad", "_grad_fn", "_requires_grad", "_version_counter", "_view_of", "array")
-    __array_priority__ = 1000  # `numpy_array * tensor` is this class's business
+    __array_priority__ = 1000  # so that `numpy_array * tensor` calls this class
 
     def __init__(self, array, requires_grad=False):
         if isinstance(array, np.generic):  # what NumPy's reductions return in place of a 0-d array

@@ -84,7 +84,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
 
 def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     """The gradients with respect to the wanted nodes and leaves, or to all leaves, of the graph behind `outputs`."""
-    keep_freed_memory()  # who goes back once will train
+    keep_freed_memory()  # training makes arrays of the same sizes again and again
     pending = {}  # node or leaf -> the sum of the gradients that have reached it
     for output, gradient in zip(outputs, gradients, strict=True):
         _gather(pending, source(output), _initial_gradient(output, gradient))

@@ -1,4 +1,4 @@
-"""The ground: arrays of NumPy or CuPy, their types and devices, random numbers, and what runs on several threads."""
+"""Arrays of NumPy or CuPy, their types and devices, random numbers, threads. It imports nothing of the other rooms."""
 
 from minitorch_cnn.backend.arrays import (
     add_to_rows,

@@ -1,4 +1,4 @@
-"""What users pass, checked: whole numbers, pairs, devices and types, names that may be misspelt, what is no tensor."""
+"""Checks of what users pass: whole numbers, pairs, devices and types, misspelt names, what is no tensor."""
 
 import numbers
 import operator

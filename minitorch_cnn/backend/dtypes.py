@@ -1,4 +1,4 @@
-"""The element types, and what comes out when two of them meet."""
+"""The element types, and the type of a result of two of them."""
 
 import math
 

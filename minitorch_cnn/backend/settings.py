@@ -1,4 +1,4 @@
-"""What code above sets for a while, and code below looks up: so nothing below has to ask who is at work above."""
+"""Settings of each thread, which upper rooms change for a while and lower ones read."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""What the options of the command line accept: text in, value out, or an error that says what was expected."""
+"""The types of command-line options: each converts a text, or says what was expected."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""Data sets: something with a length, whose i-th element is a sample, and which makes a batch of many at once."""
+"""Data sets: a length, samples by index, and batches of samples."""
 
 import copy
 import numbers

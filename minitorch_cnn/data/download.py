@@ -1,4 +1,4 @@
-"""Fetching from servers that cannot be trusted to be quick, complete or honest, and from Debian's archive."""
+"""Downloads with a deadline and a limit of size, and packages from Debian's archive."""
 
 import concurrent.futures
 import contextlib

@@ -1,4 +1,4 @@
-"""What can be seen of a network: what it consists of and costs, layer by layer."""
+"""Looking at a network: its layers and what they cost, tables and pictures."""
 
 from minitorch_cnn.inspection.summaries import summary
 

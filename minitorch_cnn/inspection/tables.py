@@ -1,4 +1,4 @@
-"""Tables for people: columns of text, aligned."""
+"""Tables of text, with aligned columns."""
 
 
 def table(header, rows, align):

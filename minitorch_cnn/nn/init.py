@@ -1,4 +1,4 @@
-"""The first values of a network's parameters.
+"""The initial values of parameters.
 
 Each function fills a tensor in place and returns it. Random numbers are drawn on the host, whatever the device, so
 that a seed gives the same network everywhere.
@@ -25,7 +25,7 @@ _GAINS = {
 
 
 def calculate_gain(nonlinearity, param=None):
-    """The factor by which weights are scaled to make up for what a nonlinearity takes from the variance.
+    """The factor on the standard deviation of weights that keeps the variance through a nonlinearity.
 
     Parameters
     ----------

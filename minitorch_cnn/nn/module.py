@@ -1,4 +1,4 @@
-"""Module: a piece of a network that knows its parameters, its parts and its mode."""
+"""Module: the base class of layers and networks."""
 
 from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend.arguments import destination
@@ -75,7 +75,7 @@ class Module(Registry):
         return self.train(False)
 
     def requires_grad_(self, requires_grad=True):
-        """Let every parameter be learned, or freeze it. Returns this module."""
+        """Set `requires_grad` of every parameter; False freezes them. Returns this module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self

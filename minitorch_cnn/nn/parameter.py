@@ -1,4 +1,4 @@
-"""The tensors that a network learns."""
+"""The tensors that are learned."""
 
 from minitorch_cnn.autograd.tensor import Tensor
 

@@ -1,4 +1,4 @@
-"""Gradients held within bounds."""
+"""Clipping of gradients."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What makes probabilities of numbers, and measures them: softmax, log Σ exp, and the cross-entropy of labels."""
+"""Softmax, log Σ exp, and the cross-entropy of labels."""
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor

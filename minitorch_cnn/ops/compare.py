@@ -1,4 +1,4 @@
-"""Questions about elements: comparisons and logic. Their answers have no gradient."""
+"""Comparisons and logic, element by element. The results have no gradient."""
 
 import numpy as np
 

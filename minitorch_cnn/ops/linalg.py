@@ -1,4 +1,4 @@
-"""The matrix product, in which a network spends its time."""
+"""The matrix product, and the linear layer as one operation."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""Numbers, tensors and types made to fit before an operation sees them."""
+"""Operands of different types, tensors and numbers, brought to one type before an operation is called."""
 
 import numbers
 

@@ -1,4 +1,4 @@
-"""Operations that make one number of many."""
+"""Sums, means and extremes over dimensions."""
 
 import math
 from collections import namedtuple

@@ -1,4 +1,4 @@
-"""Operations that arrange elements anew and leave their values as they are."""
+"""Operations that change the shape or the order of elements, not their values."""
 
 import math
 import operator

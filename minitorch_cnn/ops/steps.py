@@ -1,4 +1,4 @@
-"""Functions that are constant but for their steps: signs, rounding, division to whole numbers."""
+"""Piecewise constant functions, whose derivative is 0: sign, floor, division to whole numbers; and the remainder."""
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor

@@ -1,4 +1,4 @@
-"""What all optimizers share: groups of parameters, each with its settings, and the state that steps leave behind."""
+"""The base class of optimizers: groups of parameters with their settings, and the state between steps."""
 
 import warnings
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Sums kept over many batches: correct answers, losses, seconds."""
+"""Metrics over many batches: accuracy, loss, seconds."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The linear map."""
+"""The linear layer as a function."""
 
 import math
 

@@ -23,7 +23,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     momentum : float
         How far the running averages move: new = (1 - momentum) · old + momentum · batch.
     eps : float
-        Keeps the denominator from zero.
+        Added to σ², so that nothing is divided by zero.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Padding by a constant, or by what is already there."""
+"""Padding: by a constant, or by elements of the tensor itself."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Linear and the layers that only pass on or rearrange."""
+"""The linear layer, and those without parameters that reshape: Flatten, Unflatten, Identity."""
 
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.nn import functional as F
