@@ -70,6 +70,8 @@ class DataLoader:
         for method in ("__len__", "__getitem__"):
             if not hasattr(dataset, method):
                 raise TypeError(f"expected a data set with {method}, got {type(dataset).__name__}")
+        if isinstance(dataset, DataLoader):
+            raise TypeError("expected a data set, got a DataLoader: it makes the batches already")
         self.dataset = dataset
         self.batch_size = whole("batch_size", batch_size, least=1)
         self.num_workers = whole("num_workers", num_workers, least=0)

@@ -7,7 +7,9 @@ import operator
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, get_array_module
+from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, get_array_module, to_numpy
+from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.ops.operands import plain
 
 
 class Dataset:
@@ -73,7 +75,7 @@ class TensorDataset(Dataset):
             raise ValueError("expected at least one tensor, got none")
         for t in tensors:
             if not isinstance(t, Tensor):
-                raise TypeError(f"expected Tensors, got {type(t).__name__}: wrap it with minitorch_cnn.as_tensor()")
+                raise TypeError(f"expected Tensors, got {described(t)}")
         shapes = [t.shape for t in tensors]
         if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
             raise ValueError(f"expected tensors with the same first dimension, got the shapes {shapes}")
@@ -172,11 +174,29 @@ def _to_float(pixels):
 
 
 class Subset(Dataset):
-    """The samples of another data set at the given indices."""
+    """The samples of another data set at the given indices.
+
+    Parameters
+    ----------
+    dataset : Dataset or sequence
+    indices : sequence of int
+
+    Raises
+    ------
+    TypeError
+        If the indices are not whole numbers: of a mask, take ``mask.nonzero()``.
+    """
 
     def __init__(self, dataset, indices):
         self.dataset = dataset
-        self.indices = asarray(np.asarray(indices, dtype=np.int64), self.device)
+        indices = to_numpy(indices.array) if isinstance(indices, Tensor) else np.asarray(indices)
+        if indices.size and (indices.dtype.kind not in "iu" or indices.ndim != 1):
+            mend = "; of a mask, take the places where it is true: numpy.flatnonzero(mask)"
+            raise TypeError(
+                f"a Subset is given by a sequence of whole numbers, got {indices.dtype} of shape {indices.shape}"
+                + (mend if indices.dtype.kind == "b" else "")
+            )
+        self.indices = asarray(indices.astype(np.int64), self.device)
 
     @property
     def device(self):
@@ -192,7 +212,9 @@ class Subset(Dataset):
         return len(self.indices)
 
     def __getitem__(self, index):
-        return self.dataset[int(self.indices[index])]
+        """The sample at an index; of a slice or a list of indices, what the data set makes of such a list."""
+        index = to_numpy(self.indices)[index].tolist()
+        return self.dataset[index]
 
     def batch(self, indices):
         return gather(self.dataset, self.indices[asarray(indices, self.device)])
@@ -253,10 +275,12 @@ def collate(samples):
         return [collate(entries) for entries in zip(*samples)]
     if isinstance(first, numbers.Number):
         array = np.array(samples)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"cannot make a batch of {', '.join(sorted({type(s).__name__ for s in samples}))}")
         return Tensor(array.astype(dtypes.of_scalar(array[0])))
     if not isinstance(first, (Tensor, np.ndarray, np.generic)):
         raise TypeError(f"cannot make a batch of {type(first).__name__}: give the DataLoader a collate_fn")
-    arrays = [sample.array if isinstance(sample, Tensor) else sample for sample in samples]
+    arrays = [sample.array if isinstance(sample, Tensor) else plain(sample) for sample in samples]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise ValueError(f"expected samples of one shape, got {sorted(shapes)}: give the DataLoader a collate_fn")

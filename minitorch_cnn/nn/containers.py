@@ -27,7 +27,41 @@ class _Numbered(Module):
         for name in names:
             delattr(self, name)
         if all(name.isdigit() for name in self._modules):  # close the gap
-            object.__setattr__(self, "_modules", {str(i): module for i, module in enumerate(self)})
+            self._renumber(self)
+
+    def __add__(self, other):
+        """A container of the same kind with the modules of both."""
+        if not isinstance(other, _Numbered):
+            return NotImplemented
+        return self._of([*self, *other])
+
+    def __iadd__(self, other):
+        return self.extend(other)
+
+    def insert(self, index, module):
+        """Add a module before the one at `index`; those after it move by one. Returns this container.
+
+        Raises
+        ------
+        IndexError
+            If the index is out of range.
+        """
+        modules = list(self)
+        if not -len(modules) <= index <= len(modules):
+            raise IndexError(f"index {index} is out of range: {type(self).__name__} has {len(modules)} modules")
+        modules.insert(index, module)
+        self.register_module(str(len(self)), module)
+        self._renumber(modules)
+        return self
+
+    def pop(self, index=-1):
+        """Take out the module at `index`, the last by default, and return it."""
+        module = self[index]
+        del self[index]
+        return module
+
+    def _renumber(self, modules):
+        object.__setattr__(self, "_modules", {str(i): module for i, module in enumerate(modules)})
 
     def _name_of(self, index):
         names = list(self._modules)
@@ -80,6 +114,9 @@ class Sequential(_Numbered):
     def _slice(self, index):
         return type(self)(dict(list(self._modules.items())[index]))
 
+    def _of(self, modules):
+        return type(self)(*modules)
+
 
 class ModuleList(_Numbered):
     """A list of modules whose parameters are found, which those of a Python list are not. It has no `forward`.
@@ -101,4 +138,7 @@ class ModuleList(_Numbered):
         self.extend(modules or ())
 
     def _slice(self, index):
-        return type(self)(list(self)[index])
+        return self._of(list(self)[index])
+
+    def _of(self, modules):
+        return type(self)(modules)

@@ -83,4 +83,9 @@ def _whereabouts(layer, names, model):
     described = f"{type(layer).__name__}(...)" if layer._modules else repr(layer)
     if layer is model:
         return f"in {described}"
-    return f'in layer "{names.get(id(layer), "?")}": {described} of {type(model).__name__}'
+    if id(layer) not in names:
+        return (
+            f"in {described}, which is not registered in {type(model).__name__}, so that its parameters are neither "
+            "found nor converted: keep layers as attributes, or in nn.ModuleList in place of a Python list"
+        )
+    return f'in layer "{names[id(layer)]}": {described} of {type(model).__name__}'

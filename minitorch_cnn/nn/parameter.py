@@ -1,5 +1,7 @@
 """The tensors that are learned."""
 
+import numpy as np
+
 from minitorch_cnn.autograd.tensor import Tensor
 
 __all__ = ["Parameter"]
@@ -10,8 +12,8 @@ class Parameter(Tensor):
 
     Parameters
     ----------
-    data : Tensor
-        Its elements are shared, not copied.
+    data : Tensor, optional
+        Its elements are shared, not copied; without it, there are none.
     requires_grad : bool
 
     Examples
@@ -23,5 +25,6 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data, requires_grad=True):
-        super().__init__(data.array if isinstance(data, Tensor) else data, requires_grad)
+    def __init__(self, data=None, requires_grad=True):
+        array = np.empty(0, np.float32) if data is None else data.array if isinstance(data, Tensor) else data
+        super().__init__(array, requires_grad)

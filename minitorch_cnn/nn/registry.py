@@ -23,9 +23,9 @@ class Registry:
 
     def __setattr__(self, name, value):
         if isinstance(value, Parameter):
-            self.register_parameter(name, value)
+            self._register("_parameters", name, value)
         elif isinstance(value, Registry):
-            self.register_module(name, value)
+            self._register("_modules", name, value)
         elif (registry := self._registry_of(name)) is None:
             object.__setattr__(self, name, value)
         elif value is None or (registry == "_buffers" and isinstance(value, Tensor)):
@@ -59,7 +59,7 @@ class Registry:
                 return registry
         return None
 
-    def _register(self, registry, name, value):
+    def _register(self, registry, name, value, is_new=False):
         kind = _REGISTRIES[registry][0]
         if registry not in self.__dict__:
             raise AttributeError(f"cannot assign a {kind} before Module.__init__() call: call super().__init__() first")
@@ -67,6 +67,8 @@ class Registry:
             raise TypeError(f"the name of a {kind} should be a string, got {type(name).__name__}")
         if not name or "." in name:
             raise KeyError(f'the name of a {kind} can\'t be empty or contain ".", got {name!r}')
+        if is_new and name not in self.__dict__[registry] and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' exists already; assign to it to replace it by a {kind}")
         if name in self.__dict__:
             object.__delattr__(self, name)
         elif self._registry_of(name) not in (None, registry):
@@ -78,10 +80,10 @@ class Registry:
         raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({expected} or None expected)")
 
     def register_parameter(self, name, param):
-        """Add a `Parameter`, or None for one that is switched off; the same as assigning it to an attribute."""
+        """Add a `Parameter`, or None for one that is switched off, where no other attribute has its name."""
         if param is not None and not isinstance(param, Parameter):
             self._refuse_value("_parameters", name, param)
-        self._register("_parameters", name, param)
+        self._register("_parameters", name, param, is_new=True)
 
     def register_buffer(self, name, tensor, persistent=True):
         """Add a tensor that belongs to the module's state but is not learned, such as a running mean.
@@ -95,14 +97,14 @@ class Registry:
         """
         if tensor is not None and not isinstance(tensor, Tensor):
             self._refuse_value("_buffers", name, tensor)
-        self._register("_buffers", name, tensor)
+        self._register("_buffers", name, tensor, is_new=True)
         (self._transient.discard if persistent else self._transient.add)(name)
 
     def register_module(self, name, module):
-        """Add a part; the same as assigning it to an attribute."""
+        """Add a part; the same as assigning it to an attribute, but that nothing else is replaced."""
         if module is not None and not isinstance(module, Registry):
             self._refuse_value("_modules", name, module)
-        self._register("_modules", name, module)
+        self._register("_modules", name, module, is_new=True)
 
     add_module = register_module
 

@@ -6,6 +6,7 @@ from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.ops.creation import tensor
 from minitorch_cnn.ops.elementwise import clamp
+from minitorch_cnn.ops.reduce import max, min
 from minitorch_cnn.ops.shape import stack
 
 
@@ -19,7 +20,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         Those without a gradient are passed over.
     max_norm : float
     norm_type : float
-        The p of the norm; ``inf`` for the largest absolute value.
+        The p of the norm; ``inf`` for the largest absolute value, ``-inf`` for the smallest, 0 for how many are not 0.
     error_if_nonfinite : bool
         Whether to raise an error if a gradient is infinite or not a number. This reads the norm on the host.
 
@@ -47,8 +48,11 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     if not gradients:
         return tensor(0.0)
     p = float(norm_type)
-    if p == math.inf:
-        total = stack([gradient.abs().max() for gradient in gradients]).max()
+    if math.isinf(p):
+        largest = max if p > 0 else min
+        total = largest(stack([largest(gradient.abs()) for gradient in gradients if gradient.numel()] or [tensor(0.0)]))
+    elif p == 0:
+        total = stack([(gradient != 0).to(gradient.dtype).sum() for gradient in gradients]).sum()
     else:
         total = stack([(gradient.abs() ** p).sum() for gradient in gradients]).sum() ** (1 / p)
     if error_if_nonfinite and not math.isfinite(total.item()):

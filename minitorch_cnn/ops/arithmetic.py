@@ -104,8 +104,10 @@ class Pow(Function):
     def backward(self, dy, y, a, b):
         da = db = None
         if wants_grad(a):
-            da = dy * (b * pow(a, b - 1)) if isinstance(b, Tensor) or b else dy * 0
-            da = where(b == 0, 0.0, da) if isinstance(b, Tensor) else da
+            if isinstance(b, Tensor):
+                da = where(b == 0, 0.0, dy * (b * pow(a, where(b == 0, 1.0, b) - 1)))
+            else:
+                da = dy * (b * pow(a, b - 1)) if b else Tensor(get_array_module(dy.array).zeros_like(dy.array))
         if wants_grad(b):
             db = dy * where((a == 0) & (b >= 0), 0.0, y * log(a))
         return da, db

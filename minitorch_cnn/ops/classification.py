@@ -7,7 +7,7 @@ from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.elementwise import exp
 from minitorch_cnn.ops.operands import convert, floating
-from minitorch_cnn.ops.reduce import kept_shape, sum
+from minitorch_cnn.ops.reduce import kept_shape, sum, sum_of
 from minitorch_cnn.ops.shape import normalize_dim, normalize_dims, reshape
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
@@ -23,7 +23,7 @@ class Softmax(Function):
 
     def forward(self, x):
         y = _exp_below_one(x, self.dim)
-        return y / y.sum(axis=self.dim, keepdims=True)
+        return y / sum_of(y, (self.dim,), keepdim=True)
 
     def backward(self, dy, y, x):
         return (y * (dy - sum(dy * y, self.dim, keepdim=True)),)
@@ -40,7 +40,7 @@ class LogSoftmax(Function):
     def forward(self, x):
         xp = get_array_module(x)
         shifted = x - x.max(axis=self.dim, keepdims=True)
-        return shifted - xp.log(xp.exp(shifted).sum(axis=self.dim, keepdims=True))
+        return shifted - xp.log(sum_of(xp.exp(shifted), (self.dim,), keepdim=True))
 
     def backward(self, dy, y, x):
         return (dy - exp(y) * sum(dy, self.dim, keepdim=True),)
@@ -58,7 +58,7 @@ class LogSumExp(Function):
         xp = get_array_module(x)
         largest = x.max(axis=self.dims, keepdims=True) if x.size else xp.zeros((), x.dtype)
         self.largest = xp.where(xp.isinf(largest), 0, largest)
-        y = xp.log(xp.exp(x - self.largest).sum(axis=self.dims, keepdims=True)) + self.largest
+        y = xp.log(sum_of(xp.exp(x - self.largest), self.dims, keepdim=True)) + self.largest
         return y if self.keepdim else y.squeeze(self.dims)
 
     def backward(self, dy, y, x):

@@ -1,11 +1,13 @@
 """Taking out elements by index, and putting them back."""
 
+import warnings
+
 import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, scatter_add
-from minitorch_cnn.backend.dtypes import bool_
+from minitorch_cnn.backend.dtypes import bool_, uint8
 
 
 class _ByIndex(Function):
@@ -104,7 +106,7 @@ def getitem(input, index):
 def _own(index):
     """An index that a user gave, its arrays copied, for the user may change them before `backward` reads them.
 
-    As in PyTorch, no slice of it may go backwards.
+    As in PyTorch, no slice of it may go backwards, and an array of uint8 is a mask, with a warning.
     """
     if isinstance(index, tuple):
         return tuple(map(_own, index))
@@ -112,6 +114,12 @@ def _own(index):
         raise ValueError(f"the step of a slice must be greater than zero, got {index.step}; index by a list instead")
     if isinstance(index, Tensor):
         index = index.array
+    if getattr(index, "dtype", None) == uint8 and not isinstance(index, np.generic):
+        warnings.warn(
+            "an index of uint8 is a mask, as in PyTorch; say so by mask.bool(), or make it positions by index.long()",
+            stacklevel=4,
+        )
+        return index.astype(bool)
     return index.copy() if hasattr(index, "__len__") else index
 
 

@@ -10,7 +10,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
 from minitorch_cnn.ops.compare import isnan
-from minitorch_cnn.ops.elementwise import maximum, minimum, sqrt, where
+from minitorch_cnn.ops.elementwise import maximum, minimum, where
 from minitorch_cnn.ops.operands import convert, refuse_bool
 from minitorch_cnn.ops.shape import Expand, Reshape, normalize_dim, normalize_dims, reshape
 
@@ -31,10 +31,22 @@ class Sum(Function):
         self.dims, self.keepdim = dims, keepdim
 
     def forward(self, x):
-        return _sum(x, self.dims, self.keepdim)
+        return sum_of(x, self.dims, self.keepdim)
 
     def backward(self, dy, y, x):
         return (Expand(x.shape)(Reshape(kept_shape(x.shape, self.dims))(dy)),)
+
+
+class Root(Function):
+    """y = √x of a variance x;  dx = dy / (2 y), but 0 where y = 0."""
+
+    reads = {"dx": "y"}
+
+    def forward(self, x):
+        return get_array_module(x).sqrt(x)
+
+    def backward(self, dy, y, x):
+        return (where(y == 0, 0.0, dy / where(y == 0, 1.0, 2 * y)),)
 
 
 class Amax(Function):
@@ -79,16 +91,20 @@ class Pick(Function):
         return where(Tensor(positions == index.array), dy, 0.0), None
 
 
-def _sum(x, dims, keepdim):
-    """The sum of an array, exact enough for millions of terms."""
+def sum_of(x, dims, keepdim):
+    """The sum of an array over dimensions, a tuple; exact enough for millions of terms."""
     # NumPy adds in pairs, which keeps rounding small, what are neighbours in memory. Others it adds one by one: in
     # float32, the sum of 2^25 ones would be 2^24.
-    terms = math.prod(x.shape[i] for i in dims)
-    if x.dtype == float32 and terms > 1024 and terms > 1024 * _neighbours(x, dims):
+    if x.size > 1024 and x.dtype == float32 and _terms(x, dims) > 1024 * _neighbours(x, dims):
         return x.sum(axis=dims, keepdims=keepdim, dtype=float64).astype(float32)
     if x.dtype == float16:
         return x.sum(axis=dims, keepdims=keepdim, dtype=float32).astype(float16)
     return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)  # NumPy would sum bytes in 64 bits
+
+
+def _terms(x, dims):
+    """How many terms each sum over some dimensions has."""
+    return math.prod(x.shape[i] for i in dims)
 
 
 def _neighbours(x, dims):
@@ -168,8 +184,8 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
 
 
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
-    """The standard deviation: the square root of `var`."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """The standard deviation: the square root of `var`; where it is 0, so is its gradient."""
+    return Root()(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 def _count(input, dim):

@@ -87,6 +87,46 @@ class SpreadWindows(Function):
         return (SumWindows(*self.geometry)(dy),)
 
 
+class SumSpans(Function):
+    """y[i] = Σ x over the i-th span of a dimension;  dx = each element of dy, added to all of its span."""
+
+    reads = {}
+
+    def __init__(self, dim, spans):
+        self.dim, self.spans = dim, spans
+
+    def forward(self, x):
+        shape, skipped = list(x.shape), (slice(None),) * self.dim
+        shape[self.dim] = len(self.spans)
+        y = get_array_module(x).empty_like(x, shape=tuple(shape))
+        for i, (start, end) in enumerate(self.spans):
+            y[(*skipped, i)] = x[(*skipped, slice(start, end))].sum(axis=self.dim)
+        return y
+
+    def backward(self, dy, y, x):
+        return (SpreadSpans(self.dim, self.spans, x.shape[self.dim])(dy),)
+
+
+class SpreadSpans(Function):
+    """y = each element of x, added to all of its span of a dimension;  dx = the sum of each span of dy."""
+
+    reads = {}
+
+    def __init__(self, dim, spans, size):
+        self.dim, self.spans, self.size = dim, spans, size
+
+    def forward(self, x):
+        shape, skipped = list(x.shape), (slice(None),) * self.dim
+        shape[self.dim] = self.size
+        y = get_array_module(x).zeros_like(x, shape=tuple(shape))
+        for i, (start, end) in enumerate(self.spans):
+            y[(*skipped, slice(start, end))] += x[(*skipped, slice(i, i + 1))]
+        return y
+
+    def backward(self, dy, y, x):
+        return (SumSpans(self.dim, self.spans)(dy),)
+
+
 class Pad(Function):
     """y = x framed by a constant;  dx = dy without the frame.
 

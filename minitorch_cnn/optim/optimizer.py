@@ -1,13 +1,17 @@
 """The base class of optimizers: groups of parameters with their settings, and the state between steps."""
 
+import numbers
 import warnings
 from copy import deepcopy
 from itertools import chain
+
+import numpy as np
 
 from minitorch_cnn.autograd import enable_grad, no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend import asarray, before_step
+from minitorch_cnn.backend.arguments import described
 
 
 class Optimizer:
@@ -45,14 +49,18 @@ class Optimizer:
         if isinstance(params, Tensor) or not hasattr(params, "__iter__"):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
-                f"{type(params).__name__}; put a single tensor into a list"
+                f"{type(params).__name__}; "
+                + ("pass net.parameters()" if hasattr(params, "parameters") else "put a single tensor into a list")
             )
         self.defaults = defaults
         self.state = {}
         self.param_groups = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError(
+                "optimizer got an empty parameter list: if it is that of a network, its layers are not registered; "
+                "keep them as attributes, or in nn.ModuleList in place of a Python list"
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -74,14 +82,17 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
+                hint = "; pass net.parameters()" if hasattr(param, "parameters") else ""
+                came = type(param).__name__ if hint else described(param)
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {came}{hint}")
             if not param.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor: pass the tensors that it was computed from")
         if len(params) != len(set(params)):
             warnings.warn("optimizer contains a parameter group with duplicate parameters", stacklevel=3)
         if not set(params).isdisjoint(chain.from_iterable(group["params"] for group in self.param_groups)):
             raise ValueError("some parameters appear in more than one parameter group")
-        self.param_groups.append({**self.defaults, **param_group, "params": params})
+        settings = {name: _as_python(value) for name, value in {**self.defaults, **param_group}.items()}
+        self.param_groups.append({**settings, "params": params})
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients, as `backward` adds to those that are there."""
@@ -213,12 +224,19 @@ def check_rate(lr):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
     """
+    if not isinstance(lr, (Tensor, numbers.Real)):
+        raise TypeError(f"a learning rate must be a number, got {lr!r} of type {type(lr).__name__}")
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError(f"Tensor lr must be 1-element, got shape {lr.shape}")
     if not lr >= 0:
         raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def _as_python(setting):
+    """A NumPy number as the Python number that it is, for checkpoints."""
+    return setting.item() if isinstance(setting, np.generic) else setting
 
 
 def _loaded(name, value, param):

@@ -14,7 +14,7 @@ def count_correct(y_hat, y):
     y_hat : Tensor
         Scores of shape (N, classes), the largest being the prediction; or predicted classes of shape (N,).
     y : Tensor
-        The true classes, of shape (N,).
+        The true classes, of shape (N,); or their probabilities, (N, classes), of which the largest is the truth.
 
     Returns
     -------
@@ -27,6 +27,7 @@ def count_correct(y_hat, y):
         If predictions and classes differ in number.
     """
     if y_hat.ndim > 1 and y_hat.shape[1] > 1:
+        y = y.argmax(dim=1) if y.shape == y_hat.shape else y  # (N,)
         y_hat = y_hat.detach().argmax(dim=1)  # (N,)
     y = y if y.is_floating_point() else y.long()  # a class need not fit into uint8
     if y_hat.numel() != y.numel():

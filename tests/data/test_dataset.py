@@ -164,7 +164,7 @@ def test_a_tensor_data_set_does_not_drag_a_graph_along():
 def test_what_is_not_tensors_of_one_length_is_refused():
     with pytest.raises(ValueError, match="expected at least one tensor"):
         TensorDataset()
-    with pytest.raises(TypeError, match=r"got ndarray: wrap it with minitorch_cnn\.as_tensor"):
+    with pytest.raises(TypeError, match=r"got a numpy.ndarray: make a Tensor of it with minitorch_cnn\.tensor"):
         TensorDataset(np.zeros(3))
     with pytest.raises(ValueError, match=r"same first dimension, got the shapes \[\(2,\), \(3, 1\)\]"):
         TensorDataset(mt.zeros(2), mt.zeros(3, 1))
@@ -227,3 +227,29 @@ def test_samples_that_do_not_fit_together_are_refused():
         collate([(1, 2), (1, 2, 3)])
     with pytest.raises(TypeError, match="cannot make a batch of str: give the DataLoader a collate_fn"):
         collate(["a", "b"])
+
+
+@pytest.mark.parametrize("index", [slice(None), [0, 2], slice(1, None), np.array([2, 0]), [-1]])
+def test_a_subset_gives_many_at_once(device, index):
+    data = Subset(TensorDataset(mt.arange(5, device=device), mt.arange(5, device=device) * 2), [1, 3, 4])
+    chosen = np.array([1, 3, 4])[index].tolist()
+    x, y = data[index]
+    assert x.tolist() == chosen
+    assert y.tolist() == [2 * i for i in chosen]
+
+
+@pytest.mark.parametrize("indices", [[True, False], np.array([0.0, 1.0]), [0.5], [[0, 1]], ["a"], np.array([True])])
+def test_a_subset_by_what_is_no_list_of_whole_numbers_is_refused(indices):
+    with pytest.raises(TypeError, match="sequence of whole numbers"):
+        Subset(TensorDataset(mt.arange(3)), indices)
+
+
+@pytest.mark.parametrize("indices", [range(2), (1, 0), np.array([1, 2], np.uint8), mt.tensor([1]), []])
+def test_a_subset_by_whole_numbers_of_every_kind(indices):
+    assert len(Subset(TensorDataset(mt.arange(3)), indices)) == len(indices)
+
+
+def test_samples_that_hold_no_numbers_are_refused():
+    for samples in ([1, None], [np.array(["a"])], [np.datetime64("2020-01-01")], [1j, 2j]):
+        with pytest.raises(TypeError, match="cannot make a batch|array of"):
+            collate(samples)

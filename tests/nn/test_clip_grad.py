@@ -63,3 +63,24 @@ def test_a_norm_that_is_not_finite_is_refused_on_request():
     w.grad = mt.tensor([float("nan")])
     with pytest.raises(RuntimeError, match="norm of order 2.0 for gradients from `parameters` is non-finite"):
         clip_grad_norm_(w, 1.0, error_if_nonfinite=True)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, float("inf"), float("-inf"), -1])
+def test_norms_of_every_order(device, order):
+    needs_torch()
+    gradients = [[3.0, 2.0, 0.5], [-4.0, 1.0]]
+    ours, theirs = ([m.zeros(len(dw), requires_grad=True) for dw in gradients] for m in (mt, torch))
+    for w, v, dw in zip(ours, theirs, gradients):
+        w.data = w.data.to(device)
+        w.grad, v.grad = mt.tensor(dw, device=device), torch.tensor(dw)
+    norms = [m.nn.utils.clip_grad_norm_(ws, 1.0, norm_type=order).item() for m, ws in ((mt, ours), (torch, theirs))]
+    assert norms[0] == pytest.approx(norms[1])
+    for w, v in zip(ours, theirs):
+        assert w.grad.tolist() == pytest.approx(v.grad.tolist())
+
+
+def test_the_norm_of_order_zero_counts_what_is_not_zero(device):
+    """PyTorch counts the gradients that are not all zero, where there are several."""
+    w, b = mt.zeros(2, device=device, requires_grad=True), mt.zeros(1, device=device, requires_grad=True)
+    w.grad, b.grad = mt.tensor([3.0, 2.0], device=device), mt.tensor([0.0], device=device)
+    assert clip_grad_norm_([w, b], 100.0, norm_type=0).item() == 2.0

@@ -74,3 +74,29 @@ def test_module_list():
     assert list(dict(ours[1:].named_children())) == ["0", "1"]
     with pytest.raises(NotImplementedError, match=r"\[ModuleList\] is missing the required"):
         ours(1)
+
+
+@pytest.mark.parametrize("make", [lambda *modules: nn.Sequential(*modules), lambda *modules: nn.ModuleList(modules)])
+def test_containers_grow_and_shrink_as_lists_do(make):
+    a, b, c, d = nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.Identity()
+    net = make(a, b)
+    assert list(net.insert(1, c)) == [a, c, b]
+    assert list(net.insert(0, d)) == [d, a, c, b]
+    assert [*net._modules] == ["0", "1", "2", "3"]
+    assert net.pop() is b
+    assert net.pop(0) is d
+    assert list(net) == [a, c]
+    net += [b]
+    assert list(net) == [a, c, b]
+    both = net + make(d)
+    assert type(both) is type(net)
+    assert list(both) == [a, c, b, d]
+    assert list(net) == [a, c, b]
+    for call in (lambda: net.insert(5, a), lambda: net.pop(3)):
+        with pytest.raises(IndexError, match="out of range"):
+            call()
+    with pytest.raises(TypeError, match="unsupported operand"):
+        net + [a]  # noqa: RUF005 - a list is no container
+    with pytest.raises(TypeError, match="cannot assign 'int' as child module"):
+        net.insert(0, 3)
+    assert list(net) == [a, c, b]

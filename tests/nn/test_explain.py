@@ -210,3 +210,18 @@ def test_no_error_leaves_no_arrays_alive():
         assert alive() is None
     finally:
         gc.enable()
+
+
+def test_a_layer_in_a_plain_list_is_told_to_be_unregistered():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = [nn.Linear(4, 2)]
+
+        def forward(self, x):
+            return self.layers[0](x)
+
+    with pytest.raises(RuntimeError, match="not registered in Net.*nn.ModuleList"):
+        Net().double()(mt.rand(2, 4, dtype=mt.float64))
+    with pytest.raises(ValueError, match="empty parameter list.*nn.ModuleList"):
+        mt.optim.SGD(Net().parameters())

@@ -3,7 +3,7 @@
 import numpy as np
 import oracle
 import pytest
-from helpers import assert_close, assert_same_as_torch
+from helpers import assert_close, assert_same_as_torch, needs_torch, torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -117,3 +117,44 @@ def test_the_mean_of_integers_does_not_overflow(dtype):
 def test_errors_name_the_cause(call, text):
     with pytest.raises((RuntimeError, ValueError), match=text):
         call(mt.zeros(1, 1, 4, 5))
+
+
+BAD = (float("inf"), float("-inf"), float("nan"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, (2, 5), (4, 1), (None, 3), 7])
+@pytest.mark.parametrize("bad", BAD)
+def test_adaptive_windows_keep_inf_and_nan_to_themselves(size, bad):
+    def function(m, x):
+        return m.nn.functional.adaptive_avg_pool2d(x, size)
+
+    x = np.random.default_rng(0).standard_normal((2, 2, 6, 5))
+    x[0, 0, 0, 0] = x[1, 1, 3, 2] = bad
+    assert_same_as_torch(function, [x])
+
+
+@pytest.mark.parametrize("dtype", [mt.int64, mt.uint8, mt.bool])
+def test_what_pooling_is_not_for(dtype):
+    with pytest.raises(NotImplementedError, match="adaptive_avg_pool2d is for floating-point"):
+        F.adaptive_avg_pool2d(mt.ones(1, 1, 2, 2, dtype=dtype), 1)
+    with pytest.raises(NotImplementedError, match="max_pool2d is for numbers"):
+        F.max_pool2d(mt.ones(1, 1, 2, 2, dtype=mt.bool), 2)
+
+
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+@pytest.mark.parametrize("geometry", [(3, None, 0), (3, None, 1), (4, 3, 0), (4, 2, 1), (5, 4, 2), ((1, 5), 3, 0)])
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 3)])
+def test_with_ceil_mode_a_kernel_may_be_larger_than_the_image(name, geometry, size):
+    needs_torch()
+    x = np.random.default_rng(0).standard_normal((2, 2, *size))
+
+    def function(m, x):
+        return getattr(m.nn.functional, name)(x, *geometry, ceil_mode=True)
+
+    try:
+        function(torch, torch.tensor(x))
+    except RuntimeError:
+        with pytest.raises(RuntimeError, match=name):
+            function(mt, mt.tensor(x))
+    else:
+        assert_same_as_torch(function, [x])

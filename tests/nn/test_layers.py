@@ -315,3 +315,25 @@ def test_sizes_are_whole_numbers(make, message):
 def test_sizes_may_be_numpy_integers():
     layer = nn.Conv2d(np.int64(1), np.int32(2), 3)
     assert repr(layer) == "Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))"
+
+
+def test_batch_norm_whose_statistics_are_switched_off_later():
+    needs_torch()
+    x = [[1.0, 2.0], [3.0, 6.0]]
+    layers = [m.nn.BatchNorm1d(2) for m in (mt, torch)]
+    outputs = []
+    for m, layer in zip((mt, torch), layers):
+        layer(m.tensor(x))
+        layer.track_running_stats = False
+        outputs.append(layer(m.tensor(x) * 2).tolist())
+        outputs.append(layer.eval()(m.tensor(x)).tolist())
+    assert np.allclose(outputs[:2], outputs[2:], atol=1e-5)
+    assert np.allclose(layers[0].running_mean.tolist(), layers[1].running_mean.tolist())
+    assert layers[0].num_batches_tracked.item() == 1
+
+
+def test_batch_norm_of_one_value_says_what_to_do():
+    with pytest.raises(ValueError, match=r"drop_last=True.*eval\(\)"):
+        mt.nn.BatchNorm1d(2)(mt.ones(1, 2))
+    with pytest.raises(ValueError, match="running_mean and running_var must either both"):
+        mt.nn.functional.batch_norm(mt.ones(2, 1), mt.zeros(1), None, training=True)

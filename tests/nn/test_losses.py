@@ -220,13 +220,41 @@ def test_third_derivatives_and_ignored_labels(reduction):
         ((3, 4), np.zeros((3, 1), int), RuntimeError, r"Expected labels of shape \(3,\) .* got \(3, 1\)"),
         ((3, 4, 5), np.zeros((3, 6), int), RuntimeError, r"Expected labels of shape \(3, 5\)"),
         ((3, 4), np.zeros(3), RuntimeError, r"integer type and shape \(3,\), or probabilities of shape \(3, 4\)"),
-        ((3, 4), np.zeros((3, 4), int), RuntimeError, r"Expected labels of shape \(3,\)"),
+        ((3, 4), np.zeros((3, 4), int), RuntimeError, r"one-hot: target.float\(\), or as labels target.argmax\(1\)"),
         ((), np.zeros((), int), ValueError, "got a scalar"),
     ],
 )
 def test_shapes_and_types_that_do_not_fit_are_explained(x, t, error, message):
     with pytest.raises(error, match=message):
         F.cross_entropy(mt.zeros(x), mt.tensor(t))
+
+
+def test_exchanged_arguments_are_noticed():
+    with pytest.raises(RuntimeError, match="are the two exchanged"):
+        F.cross_entropy(mt.tensor([0, 1, 2]), mt.zeros(3, 4))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"weight": [0.5, 1.0, 2.0]}, {"label_smoothing": 0.2}, *({"ignore_index": i} for i in (255, -100, 1))],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_labels_of_every_integer_type(device, options, dtype):
+    needs_torch()
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    t = np.array([0, 1, 2, 255 if options.get("ignore_index") == 255 else 1])
+    ours = {k: mt.tensor(v, dtype=mt.float64, device=device) if k == "weight" else v for k, v in options.items()}
+    theirs = {k: torch.tensor(v, dtype=torch.float64) if k == "weight" else v for k, v in options.items()}
+    loss = F.cross_entropy(mt.tensor(x, device=device), mt.tensor(t.astype(dtype), device=device), **ours)
+    expected = torch.nn.functional.cross_entropy(torch.tensor(x), torch.tensor(t), **theirs)
+    assert loss.item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("dtype", [mt.uint8, mt.int64])
+def test_the_squared_error_of_integers_is_refused(dtype):
+    with pytest.raises(NotImplementedError, match="mse_loss is for floating-point numbers"):
+        F.mse_loss(mt.ones(2, dtype=dtype), mt.ones(2, dtype=dtype), reduction="none")
+    assert F.mse_loss(mt.ones(2, dtype=dtype), mt.zeros(2)).item() == 1
 
 
 def test_settings_that_do_not_fit_are_explained():
@@ -239,7 +267,7 @@ def test_settings_that_do_not_fit_are_explained():
         F.cross_entropy(x, t, mt.ones(3))
     with pytest.raises(RuntimeError, match="ignore_index is not supported for targets that are probabilities"):
         F.cross_entropy(x, mt.ones(3, 4), ignore_index=1)
-    with pytest.raises(TypeError, match="expects target as a Tensor, got list"):
+    with pytest.raises(TypeError, match="expects target as a Tensor, got a list"):
         F.cross_entropy(x, [0, 1, 2])
 
 
@@ -263,7 +291,7 @@ def test_float32_is_kept():
 
 @pytest.mark.parametrize("loss", [mt.nn.functional.cross_entropy, mt.nn.functional.nll_loss])
 def test_a_weight_that_is_a_list_is_refused(loss):
-    with pytest.raises(TypeError, match=f"{loss.__name__} expects weight as a Tensor, got list; make one with tensor"):
+    with pytest.raises(TypeError, match=f"{loss.__name__} expects weight as a Tensor, got a list: make a"):
         loss(mt.zeros(1, 2), mt.tensor([0]), weight=[1.0, 2.0])
 
 

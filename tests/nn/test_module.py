@@ -394,3 +394,25 @@ def test_loading_bfloat16_names_the_key_and_the_conversion():
     net = Scale()
     with pytest.raises(RuntimeError, match=r'parameter named "factor".*torch\.bfloat16.*convert it with \.float\(\)'):
         net.load_state_dict(state)
+
+
+@pytest.mark.parametrize("name", ["x", "forward", "weight", "running", "part"])
+@pytest.mark.parametrize("kind", ["parameter", "buffer", "module"])
+def test_nothing_else_is_replaced_by_registering(kind, name):
+    net = nn.Module()
+    net.x, net.weight, net.part = 5, nn.Parameter(mt.ones(1)), nn.ReLU()
+    net.register_buffer("running", mt.ones(1))
+    value = {"parameter": nn.Parameter(mt.zeros(1)), "buffer": mt.zeros(1), "module": nn.Tanh()}[kind]
+    register = getattr(net, f"register_{kind}")
+    if (kind, name) in {("parameter", "weight"), ("buffer", "running"), ("module", "part")}:
+        register(name, value)
+        assert getattr(net, name) is value
+    else:
+        with pytest.raises(KeyError, match=f"attribute '{name}' exists already"):
+            register(name, value)
+        assert getattr(net, name) is not value
+
+
+def test_a_parameter_of_nothing():
+    assert nn.Parameter().shape == (0,)
+    assert nn.Parameter().requires_grad

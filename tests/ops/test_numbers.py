@@ -209,3 +209,41 @@ def test_what_came_in_the_place_of_a_tensor_is_said(function):
     ):
         with pytest.raises(TypeError, match=text):
             getattr(mt, function)(value)
+
+
+def test_bytes_as_an_index_are_a_mask(device):
+    x = mt.tensor([10, 20, 30], device=device)
+    for mask in (mt.tensor([0, 1, 1], dtype=mt.uint8, device=device), np.array([0, 1, 1], np.uint8)):
+        with pytest.warns(UserWarning, match="uint8 is a mask"):
+            assert x[mask].tolist() == [20, 30]
+        with pytest.warns(UserWarning, match="uint8 is a mask"):
+            x[mask] = x[mask.astype(bool) if isinstance(mask, np.ndarray) else mask.bool()]
+    with pytest.warns(UserWarning, match="uint8 is a mask"):
+        assert mt.ones(2, 3)[:, np.array([1, 0, 1], np.uint8)].shape == (2, 2)
+    assert x[np.uint8(1)].item() == 20
+
+
+@pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])
+def test_many_rows_off_the_fast_axis(name):
+    n = 2**24 + 2**22  # more ones than float32 can count one by one
+    y = getattr(mt, name)(mt.zeros(n, 2), 0)
+    expected = {"logsumexp": np.log(n), "softmax": 1 / n, "log_softmax": -np.log(n)}[name]
+    assert y.array.flat[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_gradient_of_a_standard_deviation_of_zero(device):
+    x = mt.tensor([[2.0, 2.0], [1.0, 3.0]], dtype=mt.float64, device=device, requires_grad=True)
+    (dx,) = mt.autograd.grad(x.std(1).sum(), x, create_graph=True)
+    assert np.allclose(dx.tolist(), [[0.0, 0.0], [-(0.5**0.5), 0.5**0.5]])
+    (ddx,) = mt.autograd.grad((dx * dx).sum(), x)
+    assert np.isfinite(ddx.tolist()).all()
+
+
+@pytest.mark.parametrize("exponent", [0, 0.0, np.float64(0)])
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_the_gradient_of_the_power_zero_is_zero(exponent, as_tensor):
+    x = mt.tensor([0.0, 1.0, inf, nan], requires_grad=True)
+    y = x ** (mt.tensor(float(exponent)) if as_tensor else exponent)
+    (dx,) = mt.autograd.grad((y * inf).sum(), x, create_graph=True)
+    assert y.tolist() == [1.0] * 4
+    assert dx.tolist() == [0.0] * 4

@@ -225,7 +225,7 @@ W = mt.ones(1, requires_grad=True)
         (lambda: Adam([W], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
         (lambda: SGD([]), ValueError, "optimizer got an empty parameter list"),
         (lambda: SGD(W), TypeError, "should be an iterable of Tensors or dicts, but got Tensor"),
-        (lambda: SGD([3]), TypeError, "can only optimize Tensors, but one of the params is int"),
+        (lambda: SGD([3]), TypeError, "can only optimize Tensors, but one of the params is the number 3"),
         (lambda: SGD([W * 2]), ValueError, "can't optimize a non-leaf Tensor"),
         (lambda: SGD([{"params": {W}}]), TypeError, "need to be ordered; a set is not"),
         (lambda: SGD([W]).add_param_group([W]), TypeError, "param_group must be a dict, but got list"),
@@ -321,3 +321,27 @@ def test_a_copied_optimizer_has_settings_of_its_own(device):
     other.step()
     optimizer.step()
     assert other.param_groups[0]["params"][0].tolist() == [0.25, 0.25] and w.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("lr", [np.float32(0.5), np.float64(0.5), np.array(0.5).item(), mt.tensor(0.5), 0.5])
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_rates_of_every_kind_of_number(optimizer, lr):
+    w = mt.ones(2, requires_grad=True)
+    stepper = optimizer([w], lr=lr)
+    assert not isinstance(stepper.param_groups[0]["lr"], np.generic)
+    w.grad = mt.ones(2)
+    stepper.step()
+    assert w.dtype == mt.float32
+    assert w.tolist() == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("lr", ["0.1", None, [0.1], 1j])
+def test_a_rate_that_is_no_number_is_refused(lr):
+    with pytest.raises(TypeError, match="a learning rate must be a number"):
+        SGD([mt.ones(1, requires_grad=True)], lr=lr)
+
+
+def test_a_network_in_the_place_of_its_parameters():
+    for net in (mt.nn.Linear(2, 2), mt.nn.Sequential(mt.nn.Linear(2, 2))):
+        with pytest.raises(TypeError, match=r"pass net.parameters\(\)"):
+            SGD(net)

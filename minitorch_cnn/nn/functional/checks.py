@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import checks_are_deferred, to_numpy
-from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.arguments import described, pair
 from minitorch_cnn.backend.geometry import check_fit, paddings, span, window_count
 
 
@@ -23,7 +23,7 @@ def batch_of(name, images):
         If they are no Tensor.
     """
     if not isinstance(images, Tensor):
-        raise TypeError(f"{name} expected a Tensor, got {type(images).__name__}; make one first: tensor(data)")
+        raise TypeError(f"{name} expected a Tensor, got {described(images)}")
     if images.ndim not in (3, 4):
         raise RuntimeError(
             f"Expected 3D (unbatched) or 4D (batched) input to {name}, (C, H, W) or (N, C, H, W); "
@@ -38,7 +38,7 @@ def batch_of(name, images):
 def check_linear(input, weight, bias):
     """Refuse what `linear` cannot take."""
     if not isinstance(input, Tensor):
-        raise TypeError(f"Linear expects a Tensor, got {type(input).__name__}; make one first: tensor(data)")
+        raise TypeError(f"Linear expects a Tensor, got {described(input)}")
     if weight.ndim not in (1, 2):
         raise RuntimeError(f"Linear expects a weight of shape (out_features, in_features), got {weight.shape}")
     expected = weight.shape[-1]
@@ -156,7 +156,7 @@ def check_fold(input, output_size, kernel_size, dilation, padding, stride):
 # --- pooling ---------------------------------------------------------------------------------------------
 
 
-def check_pool2d(name, input, kernel_size, stride, padding, dilation=1):
+def check_pool2d(name, input, kernel_size, stride, padding, ceil_mode, dilation=1):
     """The images as a batch; and kernel, stride, padding and dilation as pairs."""
     x = batch_of(name, input)
     kernel = pair("kernel_size", kernel_size)
@@ -168,18 +168,26 @@ def check_pool2d(name, input, kernel_size, stride, padding, dilation=1):
         )
     if not all(x.shape[1:]):
         raise RuntimeError(f"{name} expected images with elements, got input shape {x.shape}")
-    check_fit(name, x.shape[2:], kernel, dilation, padding, padding)
+    if x.dtype.kind == "b" and name == "max_pool2d":
+        raise NotImplementedError(f"{name} is for numbers, not for booleans; convert with .float()")
+    # With ceil_mode a window may reach beyond the image, but one must start in it.
+    beyond = [p + (s - 1 if ceil_mode else 0) for p, s in zip(padding, stride, strict=True)]
+    check_fit(name, x.shape[2:], kernel, dilation, padding, beyond)
     return x, kernel, stride, padding, dilation
 
 
 def check_adaptive_avg_pool2d(input, output_size):
     """The images as a batch, and the size of the output as a pair."""
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    if input.ndim < 3:
+    if isinstance(input, Tensor) and input.ndim < 3:
         raise ValueError(f"adaptive_avg_pool2d expected (N, C, H, W) or (C, H, W), got shape {input.shape}")
     if len(sizes) != 2:
         raise RuntimeError(f"adaptive_avg_pool2d: output_size must be one number or two, got {output_size}")
     x = batch_of("adaptive_avg_pool2d", input)
+    if not x.is_floating_point():
+        raise NotImplementedError(f"adaptive_avg_pool2d is for floating-point numbers, got {x.dtype}; use .float()")
+    if not all(x.shape[2:]):
+        raise RuntimeError(f"adaptive_avg_pool2d expected images with elements, got input shape {x.shape}")
     sizes = [old if new is None else new for old, new in zip(x.shape[2:], sizes, strict=True)]
     return x, pair("output_size", sizes, least=0)
 
@@ -191,6 +199,12 @@ def check_batch_norm(input, running_mean, running_var, weight, training, eps):
     """Refuse what `batch_norm` cannot take."""
     if not eps > 0:
         raise ValueError(f"batch_norm eps must be positive, but got {eps}")
+    if not isinstance(input, Tensor):
+        raise TypeError(f"batch_norm expected a Tensor, got {described(input)}")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"batch_norm is for floating-point numbers, got {input.dtype}; convert with .float()")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
     if input.numel() == 0:  # nothing to normalise, and nothing to learn from
         return
     c = input.shape[1]
@@ -202,7 +216,7 @@ def check_batch_norm(input, running_mean, running_var, weight, training, eps):
     if training and input.numel() // c <= 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}: use a larger batch, "
-            "or switch to evaluation with eval()"
+            "leave a last batch of one sample out by DataLoader(..., drop_last=True), or switch to evaluation by eval()"
         )
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("batch_norm needs running_mean and running_var when training is False")
@@ -234,6 +248,16 @@ def check_nll_loss(input, target, weight, ignore_index, reduction):
     _check_labels(input, target, ignore_index)
 
 
+def check_mse_loss(input, target, reduction):
+    """Refuse what `mse_loss` cannot take."""
+    check_reduction(reduction)
+    for role, value in (("input", input), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"mse_loss expects {role} as a Tensor, got {described(value)}")
+    if not (input.is_floating_point() or target.is_floating_point()):
+        raise NotImplementedError(f"mse_loss is for floating-point numbers, got {input.dtype}; convert with .float()")
+
+
 def check_reduction(reduction):
     """Refuse what is no name of a reduction."""
     if reduction not in ("mean", "sum", "none"):
@@ -259,7 +283,7 @@ def _check_loss(name, input, target, weight, reduction):
     check_reduction(reduction)
     for role, value in (("input", input), ("target", target), ("weight", weight)):
         if not isinstance(value, Tensor) and not (value is None and role == "weight"):
-            raise TypeError(f"{name} expects {role} as a Tensor, got {type(value).__name__}; make one with tensor(...)")
+            raise TypeError(f"{name} expects {role} as a Tensor, got {described(value)}")
     if input.ndim == 0:
         raise ValueError(f"{name} expects an input of (N, C), (N, C, d1, …) or (C,), got a scalar")
     if input.device != target.device:
@@ -280,7 +304,17 @@ def _check_labels(input, target, ignore_index):
 
     CuPy wraps an index that is out of range silently, so that label 10 would become class 0.
     """
+    if target.shape == input.shape and target.ndim > 1:
+        raise RuntimeError(
+            f"expected probabilities of floating-point type, got a target of {target.dtype} with the shape of the "
+            f"input, {input.shape}. If it is one-hot: target.float(), or as labels target.argmax({class_dim(input)})"
+        )
     if target.dtype.kind not in "iu":
+        if not input.is_floating_point():
+            raise RuntimeError(
+                f"expected logits or log-probabilities first and the target second, got {input.dtype} of shape "
+                f"{input.shape} and {target.dtype} of shape {target.shape}: are the two exchanged?"
+            )
         raise RuntimeError(
             f"expected labels of integer type and shape {input.shape[:1] + input.shape[2:]}, or probabilities of shape "
             f"{input.shape}; got a target of {target.dtype} and shape {target.shape}. Convert labels with target.long()"

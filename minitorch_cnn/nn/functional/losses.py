@@ -8,8 +8,8 @@ from minitorch_cnn.nn.functional.checks import (
     are_probabilities,
     are_unchecked,
     check_cross_entropy,
+    check_mse_loss,
     check_nll_loss,
-    check_reduction,
     class_dim,
 )
 from minitorch_cnn.ops.classification import CrossEntropy, log_softmax
@@ -98,7 +98,7 @@ def mse_loss(input, target, *, reduction="mean"):
     UserWarning
         If the shapes differ: (N, 1) and (N,) would be compared each with each.
     """
-    check_reduction(reduction)
+    check_mse_loss(input, target, reduction)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
@@ -115,7 +115,7 @@ def mse_loss(input, target, *, reduction="mean"):
 def _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing):
     """The loss of labels: minus the log-probability of each, times the weight of its class."""
     dim = class_dim(log_p)
-    target = target.unsqueeze(dim)  # (N, 1, …)
+    target = target.to(int64).unsqueeze(dim)  # (N, 1, …)
     mask = target != ignore_index
     index = where(mask, target, 0)
     if weight is not None:

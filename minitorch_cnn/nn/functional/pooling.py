@@ -12,7 +12,7 @@ from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
 from minitorch_cnn.ops.elementwise import maximum
 from minitorch_cnn.ops.reduce import pick
-from minitorch_cnn.ops.windows import SumWindows, Windows
+from minitorch_cnn.ops.windows import SumSpans, SumWindows, Windows
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
@@ -56,7 +56,7 @@ def avg_pool2d(
     """
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be zero")
-    x, *geometry = check_pool2d("avg_pool2d", input, kernel_size, stride, padding)
+    x, *geometry = check_pool2d("avg_pool2d", input, kernel_size, stride, padding, ceil_mode)
     x = x if x.is_floating_point() else x.long()  # a sum of bytes is no byte
     axes = _axes(x, *geometry, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
@@ -95,7 +95,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     RuntimeError
         If the padding is too large, or the kernel is larger than the padded image.
     """
-    x, *geometry = check_pool2d("max_pool2d", input, kernel_size, stride, padding, dilation)
+    x, *geometry = check_pool2d("max_pool2d", input, kernel_size, stride, padding, ceil_mode, dilation)
     axes = _axes(x, *geometry, ceil_mode)
     lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
     kernel, stride, padding, dilation = geometry
@@ -130,20 +130,22 @@ def adaptive_avg_pool2d(input, output_size):
         Of shape (N, C, OH, OW), or (C, OH, OW).
     """
     x, sizes = check_adaptive_avg_pool2d(input, output_size)
-    rows, columns = (
-        Tensor(asarray(_means(h, oh), x.device, x.dtype)) for h, oh in zip(x.shape[2:], sizes, strict=True)
-    )
-    y = rows @ x @ columns.mT  # (N, C, OH, OW)
+    (h, w), (oh, ow) = x.shape[2:], sizes
+    if oh and ow and h % oh == w % ow == 0:  # the windows are the tiles of the image
+        kernel = h // oh, w // ow
+        y = SumWindows(kernel, kernel)(x) / math.prod(kernel)  # (N, C, OH, OW)
+    else:
+        rows, columns = _adaptive_spans(h, oh), _adaptive_spans(w, ow)
+        counts = np.subtract(*rows.T[::-1])[:, None] * np.subtract(*columns.T[::-1])
+        sums = SumSpans(3, columns)(SumSpans(2, rows)(x))  # (N, C, OH, OW)
+        y = sums / Tensor(asarray(counts, x.device, x.dtype))
     return y if input.ndim == 4 else y[0]
 
 
-def _means(size, output_size):
-    """The matrix whose rows take the means of the adaptive windows."""
-    matrix = np.zeros((output_size, size))
-    for i in range(output_size):
-        start, end = i * size // output_size, -(-(i + 1) * size // output_size)
-        matrix[i, start:end] = 1 / (end - start)
-    return matrix
+def _adaptive_spans(size, output_size):
+    """Where along an axis each of the adaptive windows starts and ends: (OH, 2)."""
+    i = np.arange(output_size)
+    return np.stack([i * size // max(output_size, 1), -(-(i + 1) * size // max(output_size, 1))], axis=1)
 
 
 # --- where the windows lie -------------------------------------------------------------------------------

@@ -62,17 +62,18 @@ class _BatchNorm(Module):
         if input.ndim not in self.ndims:
             raise ValueError(f"expected {self.accepts} input (got {input.ndim}D input of shape {input.shape})")
         momentum = self.momentum
-        if self.training and self.track_running_stats:
+        is_moving = self.training and self.track_running_stats
+        if is_moving and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if momentum is None:  # the plain mean over all batches seen
                 momentum = 1 / int(self.num_batches_tracked)
         return F.batch_norm(
             input,
-            self.running_mean,
-            self.running_var,
+            self.running_mean if is_moving or not self.training else None,
+            self.running_var if is_moving or not self.training else None,
             self.weight,
             self.bias,
-            self.training or self.running_mean is None,
+            self.training or (self.running_mean is None and self.running_var is None),
             0.0 if momentum is None else momentum,
             self.eps,
         )
