@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from typing import NamedTuple
 
 from minitorch_cnn.inspection import figures
@@ -12,13 +13,15 @@ class Epoch(NamedTuple):
 
     epoch: int  #: counted from 1
     loss: float  #: mean over the epoch's examples, while the weights were changing
-    train_acc: float  #: share of right answers, over the same examples
-    test_acc: float  #: share of right answers on the test data, after the epoch
+    train_acc: float  #: share of right answers, over the same examples; nan if there are no classes
+    test_acc: float  #: share of right answers on the test data, after the epoch; nan likewise
     examples_per_sec: float  #: of the training steps alone, without loading data and without evaluation
     seconds: float  #: wall clock of the epoch: loading, training and evaluation
 
     def __str__(self):
-        return f"loss {self.loss:.3f}, train acc {self.train_acc:.3f}, test acc {self.test_acc:.3f}"
+        accuracies = {"train acc": self.train_acc, "test acc": self.test_acc}
+        counted = (f", {name} {value:.3f}" for name, value in accuracies.items() if not math.isnan(value))
+        return f"loss {self.loss:.3f}" + "".join(counted)
 
 
 class History(list):
@@ -81,9 +84,10 @@ class History(list):
 
         axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
         epochs = [row.epoch for row in self]
-        axes.plot(epochs, [row.loss for row in self], "C0o-", markersize=4, label="train loss")
-        axes.plot(epochs, [row.train_acc for row in self], "C1s--", markersize=4, label="train acc")
-        axes.plot(epochs, [row.test_acc for row in self], "C2^-.", markersize=4, label="test acc")
+        curves = {"train loss": "C0o-", "train acc": "C1s--", "test acc": "C2^-."}
+        for (name, style), values in zip(curves.items(), zip(*(row[1:4] for row in self))):
+            if not all(map(math.isnan, values)):  # no accuracies without classes
+                axes.plot(epochs, values, style, markersize=4, label=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)

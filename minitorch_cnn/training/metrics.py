@@ -35,6 +35,11 @@ def count_correct(y_hat, y):
     return (y_hat.reshape(y.shape).to(y.dtype) == y).sum()
 
 
+def are_classes(y_hat, y):
+    """Whether there are right answers to count: scores of several classes (N, C) and labels (N,) that are integers."""
+    return y_hat.ndim == 2 and y_hat.shape[1] > 1 and y.ndim == 1 and not y.is_floating_point()
+
+
 def accuracy(y_hat, y):
     """Count the predictions that are right, as a number: `count_correct`, read back from the device.
 

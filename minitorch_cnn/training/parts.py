@@ -7,7 +7,7 @@ from minitorch_cnn.data.dataset import device_of_samples, gather
 
 
 class Parts:
-    """Parts of batches ``(x, y)``, each as ``(x, y, n)``, where n is the number of examples in the whole batch.
+    """Parts of batches ``(x, y)``, one of them for each of several processes.
 
     Of a `DataLoader` without ``collate_fn``, only the part is read; other batches are made whole, and cut.
 
@@ -16,17 +16,27 @@ class Parts:
     batches : iterable of (Tensor, ...), with a length
     rank, size : int
         Which part, from 0, of how many. A part has no example where there are more parts than examples.
+    begin : callable, optional
+        Called at the beginning of each pass.
+
+    Attributes
+    ----------
+    share : float
+        How much of its batch the last part is, from 0 to 1.
 
     Examples
     --------
     >>> import minitorch_cnn as mt
     >>> batches = [(mt.arange(5), mt.arange(5))]
-    >>> [(x.tolist(), n) for rank in (0, 1) for x, y, n in Parts(batches, rank, size=2)]
-    [([0, 1], 5), ([2, 3, 4], 5)]
+    >>> for rank in (0, 1):
+    ...     parts = Parts(batches, rank, size=2)
+    ...     print([x.tolist() for x, y in parts], parts.share)
+    [[0, 1]] 0.4
+    [[2, 3, 4]] 0.6
     """
 
-    def __init__(self, batches, rank, size):
-        self.batches, self.rank, self.size = batches, rank, size
+    def __init__(self, batches, rank, size, begin=None):
+        self.batches, self.rank, self.size, self.begin = batches, rank, size, begin
         self.reads_parts = size > 1 and isinstance(batches, DataLoader) and batches.collate_fn is None
         if self.reads_parts:
             self.batches = copy.copy(batches)
@@ -36,7 +46,11 @@ class Parts:
         return len(self.batches)
 
     def __iter__(self):
-        return iter(self.batches) if self.reads_parts else map(self._cut, self.batches)
+        if self.begin is not None:
+            self.begin()
+        for *tensors, n in self.batches if self.reads_parts else map(self._cut, self.batches):
+            self.share = len(tensors[0]) / n
+            yield tensors
 
     def part(self, n):
         """Return which of `n` examples belong to the part, as a slice."""
