@@ -1,7 +1,7 @@
 """What a LeNet step costs, operation by operation, and how near it is to its floor: ``python benchmarks/floor.py``.
 
 The floor is what no implementation on these matrices gets around: the step's matrix products and its passes of `exp`,
-as they were in a recorded shard, with the same shapes and memory orders, on the same threads, into arrays that are
+as they were in a recorded step, with the same shapes and memory orders, into arrays that are
 there already. The profile is the time that threads spend in the `forward` of each operation; a backward is made of
 operations too. What is left is the engine and Python itself.
 """
@@ -21,7 +21,6 @@ from worker import turn, versions
 
 import minitorch_cnn as mt
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.training.shards import map_shards, shard_count
 
 WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "FilterGradient", "ConvolveTransposed"  # operations that call matmul
 WITH_EXP = "Sigmoid", "CrossEntropy", "CrossEntropyGradient"  # and exp
@@ -64,23 +63,20 @@ def whole(a, b):
     return [np.concatenate(a[0], axis=1), np.concatenate(b[0], axis=0)]  # columns (1, OH, K, L), (1, OH, L, O)
 
 
-def floor_step(calls_of_shards, *functions):
-    """A step that makes these calls and nothing else, each shard its own, on the threads of the training loop."""
-    shards = [
-        [(function, arrays, function(*arrays)) for function, arrays in calls if function in functions]
-        for calls in calls_of_shards
-    ]
+def floor_step(calls, *functions):
+    """A step that makes these calls and nothing else."""
+    calls = [(function, arrays, function(*arrays)) for function, arrays in calls if function in functions]
 
-    def replay(shard):
-        for function, arrays, out in shards[shard.item()]:
+    def step():
+        for function, arrays, out in calls:
             function(*arrays, out=out)
 
-    return lambda: map_shards(replay, mt.arange(len(shards)), shards=len(shards))
+    return step
 
 
 def measure_floor(batch, turns, seconds):
     """Time of the step, of the floor and of its two parts, with ratios to the floor."""
-    calls = [recorded_calls(batch // shard_count(batch)) for _ in range(shard_count(batch))]
+    calls = recorded_calls(batch)
     step, check = ours.lenet(batch)
     check()
     steps = {
@@ -88,7 +84,7 @@ def measure_floor(batch, turns, seconds):
         STEP: step,
         PRODUCTS: floor_step(calls, np.matmul),
         EXP: floor_step(calls, np.exp),
-        UNROLLED: floor_step([unrolled(shard) for shard in calls], np.matmul),
+        UNROLLED: floor_step(unrolled(calls), np.matmul),
     }
     measured = {name: [] for name in steps}
     for _ in range(turns):
@@ -182,7 +178,7 @@ def plot(results, most=18):
     ax.set_yticks(range(len(rows)), [f"{row[0]}  {row[1]}  ({row[2]})" for row in rows], fontsize=7)
     ax.set(
         ylim=(len(rows) - 0.4, -0.6),
-        xlabel=f"thread time in one step of batch {results['settings']['batch']}, all shards (ms)",
+        xlabel=f"thread time in one step of batch {results['settings']['batch']} (ms)",
     )
     ax.set_title("blue: what holds the products and the exp", fontsize=8, loc="right")
     save_figure(fig, "floor")
@@ -196,7 +192,7 @@ def main():
     args = parser.parse_args()
 
     used = {"minitorch_cnn": versions()}
-    announce(f"LeNet, batch {args.batch}, {shard_count(args.batch)} shards: the step and its floor", used)
+    announce(f"LeNet, batch {args.batch}: the step and its floor", used)
     floor = measure_floor(args.batch, args.turns, args.seconds)
     rows, total = profile(args.batch, steps=max(args.turns, 10))
     settings = {"batch": args.batch, "turns": args.turns, "seconds per turn": args.seconds}

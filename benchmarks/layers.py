@@ -1,8 +1,8 @@
 """Single layers, forward and backward, side by side with PyTorch: ``python benchmarks/layers.py``.
 
-Both gradients are asked for, those of the weights and that of the input. minitorch_cnn takes part twice: in shards
-on all cores, as the training loop calls it, and whole. First a grid of geometries; then one convolution as its
-batch, its channels and its images grow. Peak memory is what a step adds to the resident memory of a fresh process.
+Both gradients are asked for, those of the weights and that of the input. First a grid of geometries; then one
+convolution as its batch, its channels and its images grow. Peak memory is what a step adds to the resident memory of
+a fresh process.
 """
 
 import argparse
@@ -14,11 +14,10 @@ from turns import Worker, compare, peak_memory, take_turns, versions
 
 OURS, WHOLE, THEIRS = "minitorch_cnn", "minitorch_cnn, batch whole", "PyTorch"
 CONTENDERS = {
-    OURS: {"library": "minitorch_cnn", "shards": True},
-    WHOLE: {"library": "minitorch_cnn"},
+    OURS: {"library": "minitorch_cnn"},
     THEIRS: {"library": "torch"},
 }
-UNSHARDABLE = {"BatchNorm2d"}  # its statistics are those of the whole batch
+COLUMNS = OURS, WHOLE, THEIRS
 
 
 def case(kind, *args, shape, batch=32, **options):
@@ -61,11 +60,7 @@ GROWTH = {
 
 def measure(case, turns, seconds):
     """Time, ratio and peak memory of each contender."""
-    contenders = {
-        name: {**case, **options}
-        for name, options in CONTENDERS.items()
-        if not (options.get("shards") and case["kind"] in UNSHARDABLE)
-    }
+    contenders = {name: {**case, **options} for name, options in CONTENDERS.items()}
     ours = next(iter(contenders))
     with contextlib.ExitStack() as stack:
         workers = {
@@ -89,8 +84,8 @@ def check(workers, ours):
 
 def row(name, contenders):
     """A line of the table."""
-    cells = [f"{contenders[key]['seconds'] * 1e3:.2f}" if key in contenders else "-" for key in CONTENDERS]
-    memory = [contenders[key]["memory"] if key in contenders else "-" for key in CONTENDERS]
+    cells = [f"{contenders[key]['seconds'] * 1e3:.2f}" if key in contenders else "-" for key in COLUMNS]
+    memory = [contenders[key]["memory"] if key in contenders else "-" for key in COLUMNS]
     return [name, *cells, times(contenders[THEIRS]["ratio"]), *memory]
 
 

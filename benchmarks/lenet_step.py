@@ -18,7 +18,6 @@ from turns import Worker, compare, peak_memory, take_turns, versions
 OURS = "minitorch_cnn"
 CONTENDERS = {
     OURS: ("ours", {}, None),
-    f"{OURS}, batch whole": ("ours", {"whole": True}, None),
     "PyTorch": ("pytorch", {}, None),
     "PyTorch, channels_last": ("pytorch", {"channels_last": True}, None),
     "PyTorch, compiled": ("pytorch", {"compiled": True}, None),

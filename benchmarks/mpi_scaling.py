@@ -13,7 +13,7 @@ from shown import CORES, announce, table, times
 
 import minitorch_cnn as mt
 from minitorch_cnn import training
-from minitorch_cnn.training import shards
+from minitorch_cnn.backend import parallel
 
 STEPS = 5  # in a turn, after one to warm up
 QUARTER, MESSAGE = "1 process, 1 thread, a quarter of the batch", "the sum of a step alone"
@@ -25,12 +25,12 @@ def lenet_step(group, batch, threads):
     whole = mt.tensor(rng.random((batch, 1, 28, 28), dtype=np.float32)), mt.tensor(rng.integers(0, 10, batch))
     net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
     optimizer = mt.optim.SGD(net.parameters(), lr=0.1)
-    ((x, y, n),) = group.parts([whole])
+    batches, loss, optimizer = group.prepare(net, [whole], loss, optimizer)
+    ((x, y),) = batches
 
     def step():
         optimizer.zero_grad()
-        training.backward_in_shards(net, loss, x, y, group.shards(n))
-        group.average_gradients(net, len(x) / n, 0.0, 0.0, len(x))
+        loss(net(x), y).backward()
         optimizer.step()
 
     return step, threads
@@ -58,7 +58,7 @@ def measure(group, contenders, turns):
             doze(group.world)
             if group.rank and alone:
                 continue
-            shards.use_threads(threads)
+            parallel.use_threads(threads)
             step()
             if not alone:
                 group.world.Barrier()
@@ -82,9 +82,9 @@ def report(seconds, images):
     print(*table(["", "ms per step", "images/s", "speed, as a multiple of the first (quartiles)"], rows), sep="\n")
     few, many = (np.median(seconds[name]) for name in (QUARTER, first))
     image = (many - few) / (images[first] - images[first] // 4)
-    shard = (many - images[first] * image) / shards.shard_count(images[first])
+    fixed = many - images[first] * image
     message = np.median(seconds[MESSAGE])
-    print(f"\nOn one core {shard * 1e3:.2f} ms a shard, {image * 1e6:.0f} µs an image; {message * 1e3:.3f} ms a sum.")
+    print(f"\nOn one core {fixed * 1e3:.2f} ms a step, {image * 1e6:.0f} µs an image; {message * 1e3:.3f} ms a sum.")
 
 
 def main():

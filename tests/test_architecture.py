@@ -43,7 +43,7 @@ HOUSE = [
     {"models": [""], "inspection": ["figures", "tables", "summaries"]},
     {
         "checking": ["line", "diagnosis", "report", "subject", "operations", "compare", "check"],
-        "training": ["metrics", "history", "parts", "shards", "distributed", "loop", "checkpoint", "lock", "runs"],
+        "training": ["metrics", "history", "parts", "distributed", "progress", "loop", "checkpoint", "lock", "runs"],
     },
     {"d2l": [""]},
     {"cli": ["arguments", "streams", "networks", "command"]},

@@ -50,9 +50,8 @@ def in_other_words(losses):
         parameters = [(p - lenet.LR * g).detach().requires_grad_() for p, g in zip(parameters, gradients)]
 
 
-@pytest.mark.parametrize("options", [{}, {"whole": True}])
-def test_our_step_is_that_of_the_formulas(options):
-    _, check = ours.lenet(8, **options)
+def test_our_step_is_that_of_the_formulas():
+    _, check = ours.lenet(8)
     np.testing.assert_allclose(check(), list(in_other_words(5)), atol=1e-5)
 
 
@@ -77,7 +76,7 @@ def test_the_other_frameworks_take_the_same_step(name):
 
 
 def test_workers_take_turns():
-    with turns.Worker(OURS, {"batch": 8}) as one, turns.Worker(OURS, {"batch": 8, "whole": True}) as other:
+    with turns.Worker(OURS, {"batch": 8}) as one, turns.Worker(OURS, {"batch": 8}) as other:
         lenet_step.check({lenet_step.OURS: one, "other": other})
         measured = turns.take_turns({"a": one, "b": other}, turns=2, seconds=0.001, pause=0)
         assert re.search(r"minitorch_cnn [\d.]+, NumPy [\d.]+, \w+", one.greeting["versions"])
@@ -130,8 +129,6 @@ def test_both_libraries_compute_the_same_layer(name):
     options["shape"] = tuple(min(size, 16) if i else size for i, size in enumerate(options["shape"]))
     expected = layer.layer("torch", **options)[1]()
     np.testing.assert_allclose(layer.layer("minitorch_cnn", **options)[1](), expected, rtol=1e-4)
-    if options["kind"] not in layers.UNSHARDABLE:
-        np.testing.assert_allclose(layer.layer("minitorch_cnn", **options, shards=True)[1](), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", operation.OPERATIONS)
@@ -159,7 +156,7 @@ def test_floor_and_profile():
     profile, total = floor.profile(batch=8, steps=2)
     assert sum(row[-1] for row in profile) < total
     calls = sum(row[3] for row in profile if row[0] in floor.WITH_PRODUCTS)
-    assert calls == len(products) * floor.shard_count(8)
+    assert calls == len(products)
 
 
 def test_the_chapter_in_both_ways():

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 
-def layer(library, kind, args, shape, batch, options=None, shards=False):
+def layer(library, kind, args, shape, batch, options=None):
     """`library` is "torch" or "minitorch_cnn"; an input has the shape (batch, *shape)."""
     lib = importlib.import_module(library)
     if library == "torch":
@@ -26,20 +26,8 @@ def layer(library, kind, args, shape, batch, options=None, shards=False):
         output = tuple(net(x[:2]).shape[1:])
     dy = draw(rng.standard_normal((batch, *output), dtype=np.float32))
 
-    def step_whole():
+    def step():
         return lib.autograd.grad(net(x), [x, *net.parameters()], dy)
-
-    def step_in_shards():
-        from minitorch_cnn.training.shards import map_shards
-
-        def part(x, dy):
-            x = x.detach().requires_grad_()
-            return lib.autograd.grad(net(x), [x, *net.parameters()], dy)
-
-        dx, *rest = zip(*map_shards(part, x.detach(), dy))
-        return [lib.cat(dx), *(sum(parts[1:], parts[0]) for parts in rest)]
-
-    step = step_in_shards if shards else step_whole
 
     def check():
         """The root of the mean square of each gradient."""

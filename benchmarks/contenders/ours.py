@@ -1,13 +1,12 @@
-"""minitorch_cnn: LeNet's step as the training loop takes it; or with the batch whole, as the chapter writes it."""
+"""minitorch_cnn: LeNet's step as the chapter writes it."""
 
 import numpy as np
 
 import minitorch_cnn as mt
 from contenders import lenet as task
-from minitorch_cnn.training.shards import backward_in_shards
 
 
-def lenet(batch, whole=False):
+def lenet(batch):
     net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
     with mt.no_grad():
         for parameter, array in zip(net.parameters(), task.weights()):
@@ -17,17 +16,11 @@ def lenet(batch, whole=False):
     images = np.ascontiguousarray(images.transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)  # as our DataLoader lays them
     x, y = mt.as_tensor(images), mt.tensor(labels)
 
-    def step_whole():
+    def step():
         optimizer.zero_grad()
         l = loss(net(x), y)
         l.backward()
         optimizer.step()
         return l
 
-    def step_in_shards():
-        optimizer.zero_grad()
-        l, _ = backward_in_shards(net, loss, x, y)
-        optimizer.step()
-        return l
-
-    return task.checked(step_whole if whole else step_in_shards)
+    return task.checked(step)

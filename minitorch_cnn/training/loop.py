@@ -9,8 +9,8 @@ import numpy as np
 
 from minitorch_cnn import cuda, nn, optim
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.backend import deferred_checks
 from minitorch_cnn.data import DataLoader
-from minitorch_cnn.gpu.recording import deferred_checks
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.training.distributed import Group
 from minitorch_cnn.training.history import Epoch, History

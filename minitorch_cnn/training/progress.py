@@ -3,7 +3,7 @@
 import contextlib
 import math
 
-from minitorch_cnn.gpu.recording import deferred_checks
+from minitorch_cnn.backend import deferred_checks
 from minitorch_cnn.training.metrics import Accumulator, Timer
 
 REPORTS_PER_EPOCH = 5

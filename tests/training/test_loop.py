@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import minitorch_cnn as mt
-from minitorch_cnn import data, nn, optim, training
+from minitorch_cnn import backend, data, nn, optim, training
 from minitorch_cnn.gpu.recording import Recording
+from minitorch_cnn.nn import functional as F
 
 
 def loaders(batch_size=8):
@@ -216,6 +217,118 @@ def test_no_batches():
         training.train(net, [], [], epochs=1)
     with pytest.raises(ValueError, match="data_iter has no batch"):
         training.evaluate(net, [])
+
+
+# --- any loss --------------------------------------------------------------------------------------------
+
+
+def lines(batch_size=8):
+    """Points on a plane, with the height to predict."""
+    x = np.random.default_rng(0).standard_normal((52, 3)).astype(np.float32)
+    points = data.TensorDataset(mt.from_numpy(x), mt.from_numpy(x @ np.array([[1.0], [-2.0], [3.0]], np.float32)))
+    return data.DataLoader(points, batch_size, shuffle=True), data.DataLoader(points, 20)
+
+
+@pytest.mark.parametrize("capture", [False, True])
+@pytest.mark.parametrize("loss", [nn.MSELoss(), F.mse_loss, lambda y_hat, y: ((y_hat - y) ** 2).mean()])
+def test_another_loss_is_learned_from_and_accuracy_left_out(loss, capture, device):
+    train_iter, test_iter = lines()
+    net, reports = nn.Linear(3, 1), []
+    history = training.train(
+        net, train_iter, test_iter, epochs=10, lr=0.1, loss=loss, device=device, progress=False, capture=capture,
+        on_report=lambda *report: reports.append(report),
+    )  # fmt: skip
+    np.testing.assert_allclose(net.cpu().weight.tolist(), [[1.0, -2.0, 3.0]], atol=0.01)
+    assert history[-1].loss < 1e-3 < history[0].loss
+    assert all(math.isnan(row.train_acc) and math.isnan(row.test_acc) for row in history)
+    assert all(loss is None or math.isfinite(loss) for _, loss, _, _ in reports)
+    assert str(history[-1]) == f"loss {history[-1].loss:.3f}"
+    assert [line.get_label() for line in history.figure().axes[0].lines] == ["train loss"]
+    again = training.History.from_csv(history.to_csv())
+    assert [row.loss for row in again] == [row.loss for row in history] and math.isnan(again[0].train_acc)
+
+
+def test_evaluate_with_another_loss():
+    batches = [(mt.ones(3, 2), mt.zeros(3, 2)), (mt.ones(1, 2), mt.ones(1, 2) * 3)]
+    result = training.evaluate(nn.Flatten(), batches, loss=nn.MSELoss())
+    assert result.loss == pytest.approx((3 * 1 + 1 * 4) / 4)
+    assert result.confusion is None and math.isnan(result.accuracy) and result.class_accuracy == []
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(label_smoothing=0.1), F.cross_entropy])
+def test_accuracy_is_counted_with_any_loss_of_classes(loss):
+    train_iter, test_iter = loaders()
+    (row,) = training.train(nn.Linear(3, 2), train_iter, test_iter, epochs=1, loss=loss, progress=False)
+    assert 0.5 < row.train_acc <= 1 and 0.5 < row.test_acc <= 1
+
+
+def test_the_tensors_of_a_loss_go_to_the_device(device):
+    loss = nn.CrossEntropyLoss(weight=mt.tensor([1.0, 2.0]))
+    training.train(nn.Linear(3, 2), *loaders(), epochs=1, loss=loss, device=device, progress=False)
+    assert str(loss.weight.device).startswith(device)
+
+
+@pytest.mark.parametrize("wrong", [nn.MSELoss, "mse", 1.0])
+def test_what_is_no_loss_is_refused(wrong):
+    net = nn.Linear(3, 2)
+    for call in (training.train, training.evaluate):
+        with pytest.raises(TypeError, match=r"loss must be a function of outputs and targets, such as .*, got"):
+            call(net, *loaders()[: 2 if call is training.train else 1], loss=wrong)
+
+
+# --- after each step -------------------------------------------------------------------------------------
+
+
+def test_after_each_step_the_progress_is_told(device):
+    train_iter, test_iter = loaders(batch_size=20)
+    net, seen = nn.Linear(3, 2), []
+
+    def on_step(progress):
+        assert progress.net is net and isinstance(progress.optimizer, optim.SGD)
+        assert progress.x.device == progress.y.device == net.weight.device
+        where = progress.epoch, progress.epochs, progress.batch, progress.batches, len(progress.history)
+        seen.append((*where, len(progress.x), progress.metric[2]))
+
+    training.train(net, train_iter, test_iter, epochs=2, device=device, progress=False, on_step=on_step)
+    assert seen == [
+        (epoch, 2, batch, 3, epoch - 1, (20, 20, 12)[batch - 1], (20, 40, 52)[batch - 1])
+        for epoch in (1, 2)
+        for batch in (1, 2, 3)
+    ]
+
+
+def test_a_training_can_be_stopped_after_a_step():
+    train_iter, test_iter = loaders()
+    net, steps, saved = nn.Linear(3, 2), [], []
+
+    def on_step(progress):
+        steps.append((progress.epoch, progress.batch))
+        if steps[-1] == (2, 3):
+            progress.stop()
+
+    history = training.train(
+        net, train_iter, test_iter, epochs=5, progress=False, on_step=on_step,
+        on_epoch=lambda *_: saved.append(1),
+    )  # fmt: skip
+    assert steps == [(1, batch) for batch in range(1, 8)] + [(2, 1), (2, 2), (2, 3)]
+    assert [row.epoch for row in history] == [1] and len(saved) == 1, "the epoch is not finished"
+
+
+def test_labels_are_checked_again_after_a_training_that_failed():
+    """Also while its error, which holds the loop, is held."""
+    batches = [(mt.ones(2, 3), mt.tensor([0, 5]))]
+    with pytest.raises(IndexError):
+        training.train(nn.Linear(3, 2), batches, batches, progress=False)
+    with pytest.raises(RuntimeError, match="stop here") as held:
+        training.train(nn.Linear(3, 2), *loaders(), progress=False, on_step=_fail)
+    assert held.value is not None and not backend.checks_are_deferred.value
+
+
+def _fail(progress):
+    raise RuntimeError("stop here")
+
+
+# --- evaluation ------------------------------------------------------------------------------------------
 
 
 def test_evaluate_counts_the_confusion_and_keeps_the_mode(device):
