@@ -119,7 +119,7 @@ def _remote_faults(url, received=None):
     try:
         yield
     except (requests.ReadTimeout, ReadTimeoutError) as error:
-        said = f"sent {received} bytes and then nothing" if received else "was reached, but said nothing"
+        said = "was reached, but said nothing" if received is None else f"fell silent after about {received} bytes,"
         raise OSError(f"timed out: the server {said} for {READ_TIMEOUT} s") from error
     except requests.ConnectTimeout as error:
         raise OSError(f"timed out: no connection within {CONNECT_TIMEOUT} s{_by_proxy(url)}") from error

@@ -42,7 +42,7 @@ class FolderLock:
                 free = _lock(self.file)
                 self.file.seek(0)
                 holder = self.file.read(4096)
-                if not free or (free is None and _lives(holder)):
+                if free is False or (free is None and _lives(holder)):
                     raise Locked(f"{folder} is in use by {_name_of(holder)}")
                 if free is None or _is_there(self.file, self.path):
                     break

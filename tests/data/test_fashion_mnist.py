@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -378,6 +379,257 @@ def test_a_full_disk_leaves_nothing_half(cache, serve, monkeypatch):
     assert os.listdir(cache) == []
 
 
+# Who is asked, and what is said of it
+
+
+def hang_after_some(handler, name):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(b"x" * 20_000)
+    handler.wfile.flush()
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (hang_after_some, r"timed out: the server fell silent after about 16384 bytes, for 0\.1 s"),
+        (lambda handler, name: time.sleep(1), r"timed out: the server was reached, but said nothing for 0\.1 s"),
+    ],
+    ids=["after some bytes", "at once"],
+)
+def test_a_hang_is_told_with_what_came_before(cache, serve, monkeypatch, answer, said):
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(fashion_mnist, "FILES", {name: (10**5, "") for name in fashion_mnist.FILES})
+    serve(answer)
+    with pytest.raises(RuntimeError, match=said):
+        FashionMNIST()
+
+
+def test_while_it_waits_the_loader_says_for_whom_and_for_how_long(cache, serve, capfd):
+    serve(good)
+    FashionMNIST()
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert re.fullmatch(r"Fashion-MNIST: asking http://127\S+-ubyte\.gz, at most 15 s", line)
+
+
+def test_without_stderr_nothing_is_said(cache, serve, monkeypatch):
+    serve(good)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert is_the_set(FashionMNIST())
+
+
+def test_there_is_a_limit_for_all_sources_together(cache, serve, monkeypatch):
+    monkeypatch.setattr(fashion_mnist, "LIMIT", 0)
+    requests = serve(good)
+    with pytest.raises(RuntimeError, match="not asked: the 0 s for all sources together are over"):
+        FashionMNIST()
+    assert not requests
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "", "1, 1", "9" * 5000, "٣", "0x10"])
+def test_an_odd_length_is_no_length(cache, serve, length):
+    def answer(handler, name):
+        body = gzip.compress(PAYLOADS[name])
+        handler.wfile.write(f"HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + body)
+
+    serve(answer)
+    with contextlib.suppress(RuntimeError):  # urllib3 refuses some of them: no server of ours
+        assert is_the_set(FashionMNIST())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 301 Go\r\nLocation: \xff\xfe:\x00//\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 301 Go\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 301 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 9999999999 \r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\x00" * 1000,
+        b"",
+    ],
+)
+def test_any_header_is_an_answer_that_is_refused(cache, serve, head):
+    serve(lambda handler, name: handler.wfile.write(head))
+    with pytest.raises(RuntimeError, match="(?s)What was tried:.*127.*What to do"):
+        FashionMNIST()
+    assert os.listdir(cache) == []
+
+
+def test_what_a_server_says_cannot_control_the_terminal(cache, serve):
+    serve(lambda handler, name: handler.wfile.write(b"HTTP/1.1 404 \x1b]0;hi\x07\x1b[2J\r\nContent-Length: 0\r\n\r\n"))
+    with pytest.raises(RuntimeError, match=r"404 .*\\x1b\]0;hi\\x07\\x1b\[2J"):
+        FashionMNIST()
+
+
+def test_a_dead_proxy_is_named_without_its_password(cache, monkeypatch):
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", ("http://example.org/", "https://example.org/"))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://me:secret@127.0.0.1:1")
+    with pytest.raises(RuntimeError) as caught:
+        FashionMNIST()
+    for scheme in ("http", "https"):
+        (line,) = (line for line in str(caught.value).splitlines() if line.startswith(f"  {scheme}:"))
+        assert (
+            "refused" in line
+            and f"by the proxy http://127.0.0.1:1, which the environment names, see {scheme}_proxy" in line
+        )
+    assert "secret" not in str(caught.value)
+
+
+def test_a_given_mirror_takes_the_place_of_the_known_ones(cache, serve, monkeypatch):
+    asked = serve(good)
+    mirror, monkeypatch_known = fashion_mnist.MIRRORS[0].rstrip("/"), serve(good)
+    monkeypatch.setenv("MINITORCH_CNN_MIRROR", f"http://127.0.0.1:1/ {mirror}")
+    assert is_the_set(FashionMNIST())
+    assert len(asked) == 4 and not monkeypatch_known
+
+
+OFFLINE = """
+import sys
+from minitorch_cnn.data import FashionMNIST, fashion_mnist
+def refuse(event, arguments):
+    if event.startswith("socket.") or event in ("subprocess.Popen", "os.posix_spawn"):
+        print("opened", event, arguments, flush=True)
+sys.addaudithook(refuse)
+try:
+    FashionMNIST(*sys.argv[1:])
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("root", [[], ["mine"]])
+def test_offline_no_socket_is_opened(cache, tmp_path, root):
+    environment = {
+        **os.environ,
+        "MINITORCH_CNN_OFFLINE": "1",
+        "PYTHONPATH": str(Path(fashion_mnist.__file__).parents[2]),
+    }
+    command = [sys.executable, "-c", OFFLINE, *root]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    if (cache.parent / "debian").exists() or not Path("/usr/share/datasets/fashion-mnist").exists():
+        assert "not asked, since MINITORCH_CNN_OFFLINE is set" in done.stdout
+    assert "opened" not in done.stdout and done.stderr == ""
+
+
+def test_the_rests_of_killed_downloads_are_swept_at_the_next_load(cache):
+    fill(cache)
+    past = time.time() - STALE_AFTER - 1
+    file, young, folder = (cache / f".{name}.tmp" for name in (f"{IMAGES}.gz.1-ab", f"{LABELS}.gz.2-cd", "package.xyz"))
+    file.touch()
+    young.touch()
+    folder.mkdir()
+    (folder / "some.deb").touch()
+    for path in (file, folder):
+        os.utime(path, (past, past))
+    assert is_the_set(FashionMNIST())
+    assert {path.name for path in cache.glob(".*")} == {young.name}
+
+
+# Faults of this computer
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of a process are POSIX's")
+def test_a_file_that_may_not_grow_is_no_fault_of_a_mirror(cache, serve):
+    requests = serve(lambda handler, name: send(handler, os.urandom(900) if "labels" not in name else b""))
+    serve(good)
+
+    def child():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))  # bytes
+        FashionMNIST()
+
+    text = error_of(child)
+    assert f"{cache}: cannot be written to: File too large: {cache}/" in text
+    assert "127.0.0.1" not in text and text.count("--data-dir") == 1
+    assert len(requests) <= 1 and os.listdir(cache) == []
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A disk of 32 kB, full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if sys.platform != "linux" or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", folder]).returncode:
+        pytest.skip("no right to mount a disk")
+    with contextlib.suppress(OSError), open(folder / "full", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_is_full_is_named_once(cache, serve, full_disk, monkeypatch):
+    requests = serve(good) + serve(good)
+    with pytest.raises(RuntimeError) as caught:
+        FashionMNIST(full_disk / "data")
+    assert "No space left on device" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    assert "127.0.0.1" not in str(caught.value) and len(requests) <= 1
+
+
+@pytest.fixture
+def public():
+    """A folder that other users can read; those of pytest are closed to them."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="users are POSIX's")
+def test_a_folder_that_may_not_be_written_to_is_named_once(cache, serve, public):
+    requests = serve(good)
+    public.chmod(0o555)
+    text = error_of(lambda: FashionMNIST(public), user=12345)
+    assert re.match(f"RuntimeError: .*{public}: cannot be written to: Permission denied", text) and "root=" in text
+    assert len(text.splitlines()) == 1 and not requests
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="users are POSIX's")
+@pytest.mark.parametrize("given", [False, True])
+def test_no_home_and_no_account(cache, monkeypatch, public, given):
+    for name in ("HOME", "XDG_CACHE_HOME", "MINITORCH_CNN_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    if given:
+        fill(public / "mine")
+        assert error_of(lambda: FashionMNIST(public / "mine"), user=12345) == ""
+    else:
+        text = error_of(FashionMNIST, user=12345)
+        assert text.startswith("RuntimeError: Fashion-MNIST was not found")
+        assert "the user's cache: Could not determine home directory" in text and "MINITORCH_CNN_DATA" in text
+        monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", fill(public / "debian"))
+        assert error_of(FashionMNIST, user=12345) == ""
+
+
+def error_of(function, user=None):
+    """Call it in a process of its own, as another user where this one is root; return its error as text."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        text = ""
+        try:
+            if user and os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(user)
+                os.setuid(user)
+            function()
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+        os.write(writing, text.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as file:
+        text = file.read()
+    os.waitpid(child, 0)
+    return text
+
+
 # Processes
 
 CHILD = """
@@ -481,6 +733,17 @@ def test_missing_package_lists_are_fetched_into_the_work_folder(tools, tmp_path)
     assert download.unpack_debian_package("some-package", tmp_path / "work").is_dir()
     update = (tmp_path / "log").read_text().splitlines()[1]
     assert f"Dir::State::Lists={tmp_path}/work/lists" in update and f"Dir::Cache={tmp_path}/work/cache" in update
+
+
+def test_what_update_warned_of_is_the_cause(tools, tmp_path):
+    tools(
+        "case $* in *update) echo W: Failed to fetch, no network >&2;; *) echo E: Unable to locate >&2; exit 100;; esac"
+    )
+    (tmp_path / "work").mkdir()
+    with pytest.raises(
+        OSError, match=r"`apt-get update` warned: W: Failed to fetch, no network\. Then .* Unable to loc"
+    ):
+        download.unpack_debian_package("some-package", tmp_path / "work")
 
 
 @pytest.mark.parametrize(
