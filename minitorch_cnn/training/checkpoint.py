@@ -319,15 +319,16 @@ def _read(path):
 def _format_of(path):
     """What a file of another library is, and how to make one of it that can be read; None for an unknown one."""
     in_torch = "In PyTorch: safetensors.torch.save_file(net.state_dict(), path)"
+    with open(path, "rb") as file:
+        beginning = file.read(8)
     for first, what in (
         (b"PK\x03\x04", f"a zip archive, as torch.save and numpy.savez write. {in_torch}"),
         (b"\x80\x02", f"a pickle, as an older torch.save writes. {in_torch}"),
         (b"\x89HDF", "an HDF5 file, as Keras writes"),
         (b"\x93NUMPY", "an array of numpy.save"),
     ):
-        with open(path, "rb") as file:
-            if file.read(len(first)) == first:
-                return what
+        if beginning.startswith(first):
+            return what
     return None
 
 

@@ -131,7 +131,8 @@ class Run:
         """
         if len(history) == 1:  # a new run: nothing of one that it replaces may outlive its checkpoint
             for name in self.FILES[1:]:
-                (self.folder / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    (self.folder / name).unlink()
         else:
             self._keep_previous()
         save_checkpoint(self.checkpoint, net, optimizer, history, recipe)

@@ -1,5 +1,6 @@
 import os
 import time
+import warnings
 
 import pytest
 
@@ -54,3 +55,119 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     os.utime(stale, (0, 0))
     Run(tmp_path).prepare()
     assert not stale.exists()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Pictures that take no time."""
+    monkeypatch.setattr(History, "to_png", lambda self: b"\x89PNG" + self.to_csv().encode())
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def train(run, epochs, accuracies=(0.1, 0.5, 0.3, 0.5, 0.2)):
+    """Save some epochs, each with other weights; return what the folder held after each."""
+    mt.manual_seed(0)
+    net, history, contents = nn.Linear(2, 2), History(), []
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+    for epoch in range(1, epochs + 1):
+        net.weight.data.fill_(epoch)
+        history.append(Epoch(epoch, 1.0 / epoch, 0.5, accuracies[epoch - 1], 10.0, 1.0))
+        run.save(net, optimizer, history, {})
+        contents.append(content(run.folder))
+    return contents
+
+
+def test_the_best_epoch_and_the_one_before_are_kept(tmp_path, quick):
+    run = Run(tmp_path / "run")
+    run.prepare()
+    first, second, third, fourth, fifth = train(run, 5)
+    assert first["previous.safetensors"] == first["checkpoint.safetensors"]
+    assert fifth["previous.safetensors"] == fourth["checkpoint.safetensors"]
+    assert fifth["best.safetensors"] == second["weights.safetensors"], "of equal ones the first"
+    assert run.load_weights(best=True)["weight"].tolist() == [[2, 2], [2, 2]]
+    assert run.load_weights()["weight"].tolist() == [[5, 5], [5, 5]]
+    assert len({c["weights.safetensors"] for c in (first, second, third, fourth, fifth)}) == 5
+
+
+@pytest.mark.parametrize("name", Run.FILES)
+@pytest.mark.parametrize("state", ["missing", "older", "damaged"])
+def test_each_file_is_repaired(tmp_path, quick, name, state):
+    run = Run(tmp_path / "run")
+    run.prepare()
+    *_, older, whole = train(run, 2)  # its last epoch is the best
+    path = run.folder / name
+    if state == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(older[name] if state == "older" else whole[name][:-3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        checkpoint = run.load()
+    run.repair(checkpoint)
+    if name == "checkpoint.safetensors":  # that of the first epoch is the one to go on from
+        assert content(run.folder)["weights.safetensors"] == older["weights.safetensors"]
+        assert content(run.folder)["metrics.csv"] == older["metrics.csv"]
+    elif name != "previous.safetensors":
+        assert content(run.folder) == whole
+    assert run.load().history == checkpoint.history
+
+
+def test_a_damaged_checkpoint_never_becomes_the_one_before(tmp_path, quick):
+    run = Run(tmp_path / "run")
+    run.prepare()
+    train(run, 2)
+    good = run.previous.read_bytes()
+    run.checkpoint.write_bytes(b"damaged")
+    with pytest.warns(RuntimeWarning, match="damaged.*; so the one before it is taken, .*previous.safetensors"):
+        history = run.load().history
+    net = nn.Linear(2, 2)
+    history.append(Epoch(2, 1.0, 0.5, 0.5, 10.0, 1.0))
+    run.save(net, optim.SGD(net.parameters(), lr=0.1), history, {})
+    assert run.previous.read_bytes() == good
+
+
+def test_a_run_that_replaces_another_leaves_nothing_of_it(tmp_path, quick):
+    run = Run(tmp_path / "run")
+    run.prepare()
+    train(run, 3)
+    old = content(run.folder)
+    save(run)
+    assert not set(old.values()) & set(content(run.folder).values())
+
+
+def test_equal_runs_are_equal_folders(tmp_path):
+    folders = [Run(tmp_path / name) for name in ("a", "b")]
+    for run in folders:
+        run.prepare()
+        train(run, 3)
+    assert content(folders[0].folder) == content(folders[1].folder)
+
+
+def test_what_people_read_never_costs_a_run(tmp_path, quick):
+    run = Run(tmp_path / "run")
+    run.prepare()
+    (run.folder / "metrics.csv").mkdir()
+    with pytest.warns(RuntimeWarning, match=r"metrics.csv was not written: .*something that is no file has this name"):
+        train(run, 1)
+    assert run.load().history and run.best.exists()
+
+
+def test_an_empty_name_is_no_folder():
+    with pytest.raises(ValueError, match="expected the name of a folder, got an empty one"):
+        Run("")
+
+
+def test_a_made_folder_goes_again_if_nothing_was_saved(tmp_path):
+    for make in (lambda: Run.fresh(tmp_path / "run"), lambda: Run(tmp_path / "run")):
+        run = make()
+        run.lock()
+        run.close()
+        assert not run.folder.exists()
+    (tmp_path / "run").mkdir()
+    run = Run(tmp_path / "run")
+    run.lock()
+    run.close()
+    assert run.folder.exists(), "it was there before"
