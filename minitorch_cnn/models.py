@@ -2,6 +2,8 @@
 
 from minitorch_cnn import nn
 
+__all__ = ["LeNet", "xavier_uniform"]
+
 
 def LeNet():
     """LeNet-5 for 28×28 grey images in 10 classes, as the chapter builds it.

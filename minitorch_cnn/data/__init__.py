@@ -1,8 +1,13 @@
 """Data sets, the loader that makes batches of them, and Fashion-MNIST with its verified download."""
 
-from minitorch_cnn.data.dataloader import DataLoader
-from minitorch_cnn.data.dataset import Dataset, ImageDataset, Subset, TensorDataset, collate
-from minitorch_cnn.data.fashion_mnist import FashionMNIST
-from minitorch_cnn.data.idx import read_idx
+from minitorch_cnn.data import dataloader, dataset, fashion_mnist, idx
+from minitorch_cnn.data.dataloader import *
+from minitorch_cnn.data.dataset import *
+from minitorch_cnn.data.fashion_mnist import *
+from minitorch_cnn.data.idx import *
 
-__all__ = ["DataLoader", "Dataset", "FashionMNIST", "ImageDataset", "Subset", "TensorDataset", "collate", "read_idx"]
+__all__ = []
+__all__ += dataloader.__all__
+__all__ += dataset.__all__
+__all__ += fashion_mnist.__all__
+__all__ += idx.__all__

@@ -12,6 +12,8 @@ from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.data.dataset import device_of_samples, gather, moved
 
+__all__ = ["DataLoader"]
+
 
 class DataLoader:
     """Iterate over a data set in batches; each pass over it shuffles anew.

@@ -11,6 +11,8 @@ from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, ge
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.ops.operands import plain
 
+__all__ = ["Dataset", "ImageDataset", "Subset", "TensorDataset", "collate"]
+
 
 class Dataset:
     """A sequence of samples. Subclasses define ``__len__`` and ``__getitem__``; `batch` where it pays.

@@ -17,6 +17,8 @@ from minitorch_cnn.data.download import APT_PATIENCE, download, longest, unpack_
 from minitorch_cnn.data.files import atomic_file, make_folder, printable, sweep_temporary_files
 from minitorch_cnn.data.idx import parse_idx, read_payload
 
+__all__ = ["FashionMNIST"]
+
 # Of the decompressed files, in bytes and SHA-256: the same files are packed with different gzip headers here and there.
 # The small ones first, so that a dead mirror costs little.
 FILES = {

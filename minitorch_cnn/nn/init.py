@@ -9,6 +9,19 @@ import warnings
 
 from minitorch_cnn.autograd import no_grad
 
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
 _GAINS = {
     "linear": 1.0,
     "conv1d": 1.0,

@@ -9,6 +9,8 @@ from minitorch_cnn.ops.elementwise import clamp
 from minitorch_cnn.ops.reduce import max, min
 from minitorch_cnn.ops.shape import stack
 
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
 
 @no_grad()
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):

@@ -1,8 +1,11 @@
 """Optimizers, and the schedules of their learning rates."""
 
-from minitorch_cnn.optim import lr_scheduler
-from minitorch_cnn.optim.adam import Adam
-from minitorch_cnn.optim.optimizer import Optimizer
-from minitorch_cnn.optim.sgd import SGD
+from minitorch_cnn.optim import adam, lr_scheduler, optimizer, sgd
+from minitorch_cnn.optim.adam import *
+from minitorch_cnn.optim.optimizer import *
+from minitorch_cnn.optim.sgd import *
 
-__all__ = ["SGD", "Adam", "Optimizer", "lr_scheduler"]
+__all__ = ["lr_scheduler"]
+__all__ += adam.__all__
+__all__ += optimizer.__all__
+__all__ += sgd.__all__

@@ -6,6 +6,8 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
+__all__ = ["Adam"]
+
 
 class Adam(Optimizer):
     """Adam: steps along the mean of past gradients, in units of their root mean square.

@@ -2,6 +2,8 @@
 
 import math
 
+__all__ = ["CosineAnnealingLR", "LRScheduler", "StepLR"]
+
 
 class LRScheduler:
     """The base class of schedules: a subclass defines ``get_lr()``.

@@ -13,6 +13,8 @@ from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend import asarray, before_step
 from minitorch_cnn.backend.arguments import described
 
+__all__ = ["Optimizer"]
+
 
 class Optimizer:
     """The base class of optimizers: a subclass defines ``update(parameter, gradient, state, group)``.

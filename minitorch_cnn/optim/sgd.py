@@ -4,6 +4,8 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.gpu.sgd import in_one_launch
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent: w ← w - lr · v, where v is the gradient or its running sum, the momentum.

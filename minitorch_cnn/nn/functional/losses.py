@@ -14,6 +14,7 @@ from minitorch_cnn.nn.functional.checks import (
 )
 from minitorch_cnn.ops.classification import CrossEntropy, log_softmax
 from minitorch_cnn.ops.elementwise import where
+from minitorch_cnn.ops.operands import convert
 from minitorch_cnn.ops.reduce import pick
 
 __all__ = ["cross_entropy", "mse_loss", "nll_loss"]
@@ -64,7 +65,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     if are_probabilities(target, input):
         return _soft_loss(log_softmax(input, class_dim(input)), target, weight, reduction, label_smoothing)
     if weight is None and not label_smoothing and input.ndim == 2 and input.shape[1] and input.is_floating_point():
-        return CrossEntropy(ignore_index, reduction)(input, target.to(int64))
+        return CrossEntropy(ignore_index, reduction)(input, convert(target, target.device, int64))
     log_p = log_softmax(input, class_dim(input))  # (N, C, …)
     return _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing)
 
