@@ -28,6 +28,17 @@ class Net(nn.Module):
     def forward(self, x):
         return self.last(Cube()(self.first(x)))
 
+class Mean(mt.autograd.Function):
+    def forward(self, x):
+        return x * 1
+
+    def backward(self, dy, _y, x):
+        return (dy.mean() + 0 * x,)
+
+class Hidden(nn.Linear):
+    def forward(self, x):
+        return Mean()(super().forward(x)).sum()
+
 class Kink(nn.Module):
     def __init__(self):
         super().__init__()
@@ -36,6 +47,7 @@ class Kink(nn.Module):
     def forward(self, x):
         return (x * 0 + self.bias).relu()
 
+hidden = Hidden(4, 3)
 dropout = nn.Sequential(nn.Linear(4, 3), nn.Dropout())
 
 def broken():
@@ -86,6 +98,15 @@ def test_gradcheck_of_a_right_and_a_wrong_model(command):
     )
     assert "the gradient with respect to parameter first.bias, of shape (3,), is wrong in 3 of 3 elements." in out
     assert "backward gives 0.6667 times the quotient" in out
+
+
+def test_gradcheck_of_nothing_and_of_what_a_sum_hides(command):
+    code, out, err = command("gradcheck", "--input-shape", "0,1,28,28")
+    assert code and err and "agree" not in out
+    sizes = ("--model", "right_net:hidden", "--input-shape", "2,4")
+    code, out, err = command("gradcheck", *sizes)
+    assert code == 1 and err == "minitorch-cnn: the gradients agree, but an operation is wrong by itself\n"
+    assert "the operation Mean, called by itself for a result of shape (2, 3), has a wrong backward" in out
 
 
 def test_gradcheck_takes_the_settings(command):

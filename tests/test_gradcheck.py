@@ -726,6 +726,43 @@ def test_an_operation_that_works_in_place_is_named():
         mt.gradcheck(lambda x: BackwardOverwrites()(x * 1), double(3))
 
 
+def test_a_gradient_in_single_precision_is_named():
+    class Single(Function):
+        """y = x²;  dx = 2 x dy, in float32."""
+
+        def forward(self, x):
+            return x**2
+
+        def backward(self, dy, _y, x):
+            return ((2 * x * dy).float(),)
+
+    with pytest.raises((GradcheckError, RuntimeError), match="float32"):
+        mt.gradcheck(Single(), double(3))
+
+
+def test_a_backward_that_gives_nothing_is_refused():
+    class Nothing(Function):
+        """y = x²;  dx = none."""
+
+        def forward(self, x):
+            return x**2
+
+        def backward(self, _dy, _y, _x):
+            return (None,)
+
+    with pytest.raises(GradcheckError, match="backward gives zero everywhere"):
+        mt.gradcheck(Nothing(), double(3))
+    with pytest.raises(ValueError, match="nothing to check: no output has an element, got none"):
+        mt.gradgradcheck(Nothing(), double(3))
+
+
+@pytest.mark.parametrize("inputs", [np.ones(3), 3.0, None, "x"])
+def test_inputs_that_are_none_are_refused(inputs):
+    for checked in (mt.gradcheck, mt.gradgradcheck):
+        with pytest.raises(TypeError, match=f"expected a tensor, or a tuple or list .* got {type(inputs).__name__}"):
+            checked(lambda x: x, inputs)
+
+
 def test_a_backward_that_remembers_its_last_call_is_refused():
     class Once(Function):
         """y = x;  dx = dy, and the second time 2 dy."""

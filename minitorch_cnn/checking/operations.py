@@ -85,11 +85,17 @@ def _alone(operation, inputs, eps, tolerance):
     parts, coarse = (np.where(np.isfinite(velocity), z, 0) * dy for z in (velocity, coarse))
 
     given = [Tensor(asarray(scale * dy, y.device)) for scale in (1, SCALE)]
-    first, second = (_gradients(y, leaves, handed) for handed in given)
+    first, second = ([to_numpy(dx.array) for dx in _gradients(y, leaves, handed)] for handed in given)
     if not _same(given, [dy, SCALE * dy]):
         return _row(operation, y, "in place", f"{WORKS}: backward changes dy, which others read too. Use dy.clone().")
     if not _same(xs, inputs):
         return _row(operation, y, "in place", f"{WORKS}: backward changes the inputs that it reads. Use their clone().")
+    if any(dx.dtype != np.float64 for dx in first):
+        types = " and ".join(str(dx.dtype) for dx in first)
+        return _row(
+            operation, y, "wrong", f"has a backward that gives {types} for float64: half of the digits are lost."
+        )
+    first, second = _flat(first), _flat(second)
     if not np.isfinite(first).all():
         return None  # 0 / 0, at a place where the function has no derivative either
     excess = tolerance.excess(second, SCALE * first)
@@ -127,9 +133,9 @@ def _value(operation, inputs, velocities, t):
 
 
 def _gradients(y, leaves, dy):
-    """The gradients of all leaves, as one vector; zeros where none arrives."""
+    """The gradients of all leaves; zeros where none arrives."""
     dxs = grad(y, leaves, dy, retain_graph=True, allow_unused=True)
-    return _flat([np.zeros(x.shape) if dx is None else to_numpy(dx.array) for x, dx in zip(leaves, dxs, strict=True)])
+    return [x.detach() * 0 if dx is None else dx for x, dx in zip(leaves, dxs, strict=True)]
 
 
 def _row(operation, y, verdict, explanation, analytic=np.nan, numeric=np.nan):

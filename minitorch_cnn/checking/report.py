@@ -1,10 +1,10 @@
 """What a gradient check found: in words, as a table and as a picture."""
 
-import io
 from dataclasses import dataclass
 
 from minitorch_cnn.checking.diagnosis import SCALE, VERDICTS
 from minitorch_cnn.checking.line import Sweep
+from minitorch_cnn.inspection import figures
 from minitorch_cnn.inspection.tables import table
 
 
@@ -46,6 +46,11 @@ class Row:
     def place(self):
         """Where the worst error is."""
         return "along a random direction" if self.index is None else f"at index {self.index}"
+
+    @property
+    def is_mistake(self):
+        """Whether something is wrong here: more than a kink."""
+        return self.verdict not in ("ok", "empty", "kink")
 
     @property
     def is_operation(self):
@@ -101,7 +106,7 @@ class GradcheckReport:
     @property
     def has_mistakes(self):
         """Whether a gradient disagrees for any other reason than a kink."""
-        return any(row.verdict not in ("ok", "empty", "kink") for row in self.rows)
+        return any(row.is_mistake for row in self.rows)
 
     def passes(self, allow_kinks=False):
         """Whether the gradients agree: everywhere, or everywhere but at kinks."""
@@ -146,9 +151,7 @@ class GradcheckReport:
         matplotlib.figure.Figure
             Made without ``pyplot``: it needs no screen and changes no global state.
         """
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 5), layout="constrained")
+        figure = figures.new_figure(figsize=(9, 5), layout="constrained")
         axes = figure.add_subplot(xlabel="step size eps", ylabel="|backward - difference quotient|")
         axes.set(xscale="log", yscale="log", title="error of the gradient against the step size")
         for i, row in enumerate(row for row in self.rows if row.sweep is not None):
@@ -168,8 +171,4 @@ class GradcheckReport:
 
     def to_png(self):
         """Return `figure` as the bytes of a PNG picture."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        picture = io.BytesIO()
-        FigureCanvasAgg(self.figure()).print_png(picture)
-        return picture.getvalue()
+        return figures.to_png(self.figure())

@@ -12,7 +12,14 @@ from minitorch_cnn.checking.report import GradcheckError
 
 def as_tuple(inputs):
     """The inputs of a function; a single tensor is a tuple of one."""
-    return (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if isinstance(inputs, Tensor):
+        return (inputs,)
+    if not isinstance(inputs, (tuple, list)):
+        raise TypeError(
+            f"gradcheck expected a tensor, or a tuple or list of what to call the function with, got "
+            f"{type(inputs).__name__}; minitorch_cnn.tensor(data, dtype=float64, requires_grad=True) makes a tensor"
+        )
+    return tuple(inputs)
 
 
 def tensors_of(func, inputs):
@@ -71,7 +78,7 @@ def outputs_of(func, inputs):
 def need_elements(what, tensors):
     """Refuse a check of nothing, such as that of an empty batch."""
     if not any(x.numel() for x in tensors):
-        shapes = " and ".join(str(x.shape) for x in tensors)
+        shapes = " and ".join(str(x.shape) for x in tensors) or "none"
         raise ValueError(
             f"gradcheck has nothing to check: no {what} has an element, got {shapes}. Pass a batch of at least one"
         )
