@@ -42,7 +42,9 @@ HOUSE = [
     },
     {"models": [""], "inspection": ["figures", "tables", "summaries"]},
     {
-        "checking": ["line", "diagnosis", "report", "subject", "operations", "compare", "check"],
+        "checking": [
+            "errors", "line", "diagnosis", "report", "subject", "operations", "compare", "check", "pairs", "assertion",
+        ],
         "training": ["metrics", "history", "parts", "distributed", "progress", "loop", "checkpoint", "lock", "runs"],
     },
     {"d2l": [""]},

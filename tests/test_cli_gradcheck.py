@@ -52,6 +52,12 @@ dropout = nn.Sequential(nn.Linear(4, 3), nn.Dropout())
 
 def broken():
     raise KeyError("no such thing")
+
+def forward(x, w):
+    return x @ w
+
+def backward(dy, x, w):
+    return dy @ w.T, x.T @ dy * SLOPE / 3
 """
 
 
@@ -173,10 +179,44 @@ def test_wrong_usage(command, arguments, message):
 
 
 def test_a_picture_that_cannot_be_written(command):
-    code, _, err = command(
+    """It is said before the work."""
+    code, out, err = command(
         "gradcheck", "--model", "right_net:Net", "--input-shape", "1,4", "--plot", "nowhere/error.png"
     )
-    assert code == 1 and "No such file or directory: 'nowhere/error.png'" in err
+    assert code == 1 and "No such file or directory: 'nowhere/error.png'" in err and out == ""
+
+
+def test_gradcheck_of_a_pair_of_functions(command, tmp_path):
+    shapes = ("--shape", "2,3", "--shape", "3,2")
+    code, out, err = command(
+        "gradcheck", "--pair", "right_net:forward", "right_net:backward", *shapes, "--plot", "a.png"
+    )
+    assert (code, err) == (0, "") and "2 of 2 gradients agree" in out and (tmp_path / "a.png").exists()
+    first = "right_net:forward and right_net:backward, inputs (2, 3) and (3, 2), seed 0: 12 elements"
+    assert out.splitlines()[0] == first
+    code, out, err = command("gradcheck", "--pair", "wrong_net:forward", "wrong_net:backward", *shapes, "--full")
+    assert code == 1 and "respect to input 1 disagree" in err and "0.6667 times the quotient" in out
+
+
+@pytest.mark.parametrize(
+    ("pair", "shapes", "message"),
+    [
+        (("right_net:forward", "right_net:backward"), (), "--pair needs the shape of each input: --shape 2,3 for one"),
+        (("right_net:forward", "backward"), ("2,3",), "--pair expected a module and a name"),
+        (("right_net:forward", "right_net:back"), ("2,3",), "--pair right_net:back: the module right_net has no back"),
+        (("right_net:forward", "right_net:backward"), ("2,3",), "right_net:backward: TypeError: forward() missing 1"),
+        (("right_net:forward", "right_net:backward"), ("2,3", "2,3"), "right_net:backward: ValueError: matmul"),
+    ],
+)
+def test_wrong_pairs_are_explained(command, pair, shapes, message):
+    code, _, err = command("gradcheck", "--pair", *pair, *(word for shape in shapes for word in ("--shape", shape)))
+    assert code == 1 and err.startswith("minitorch-cnn: ") and message in err and "Traceback" not in err
+
+
+def test_progress_and_time_left_are_shown_in_a_terminal(command, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, out, err = command("gradcheck", "--model", "right_net:Net", "--input-shape", "2,4", "--full")
+    assert code == 0 and "gradcheck: " in err and "/31 [" in err and "<" in err and "5 of 5" in out
 
 
 def test_the_installed_command_finds_modules_of_the_present_folder(command, tmp_path):

@@ -2,15 +2,21 @@
 
 `check` says what is checked in which order, `subject` what the function may be, `compare` moves the inputs of one
 tensor, `operations` those of each operation by itself, `line` follows a function through one point, `diagnosis` tells a
-wrong formula from rounding and from kinks, and `report` says it all in words, a table and a picture.
+wrong formula from rounding and from kinks, and `report` says it all in words, a table and a picture. `pairs` checks a
+forward and a backward that are plain functions of arrays, and `assertion` is the check for tests.
 """
 
+from minitorch_cnn.checking.assertion import assert_gradients
 from minitorch_cnn.checking.check import gradcheck, gradcheck_report, gradgradcheck, gradgradcheck_report
-from minitorch_cnn.checking.report import GradcheckError, GradcheckReport
+from minitorch_cnn.checking.errors import GradcheckError
+from minitorch_cnn.checking.pairs import check_pair
+from minitorch_cnn.checking.report import GradcheckReport
 
 __all__ = [
     "GradcheckError",
     "GradcheckReport",
+    "assert_gradients",
+    "check_pair",
     "gradcheck",
     "gradcheck_report",
     "gradgradcheck",

@@ -1,5 +1,7 @@
 """Compare gradients with difference quotients, for every tensor that requires grad."""
 
+from contextlib import nullcontext
+
 import numpy as np
 
 from minitorch_cnn.autograd.walk import grad
@@ -7,9 +9,10 @@ from minitorch_cnn.backend import to_numpy
 from minitorch_cnn.checking import subject
 from minitorch_cnn.checking.compare import Problem, by_direction, by_element, need_linear
 from minitorch_cnn.checking.diagnosis import SCALE, Tolerance
-from minitorch_cnn.checking.line import Outputs, ShapeChanged
+from minitorch_cnn.checking.errors import GradcheckError, ShapeChanged
+from minitorch_cnn.checking.line import Outputs
 from minitorch_cnn.checking.operations import mistaken, noted
-from minitorch_cnn.checking.report import GradcheckError, GradcheckReport
+from minitorch_cnn.checking.report import GradcheckReport
 from minitorch_cnn.nn.state import unchanged
 
 LARGE = 100  # in fast mode, tensors of more elements are checked along random directions
@@ -109,7 +112,9 @@ def gradgradcheck(
     )
 
 
-def gradcheck_report(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True):
+def gradcheck_report(
+    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True, progress=False
+):
     """`gradcheck`, tensor by tensor: a table that does not stop at the first mistake.
 
     Parameters are those of `gradcheck`, and:
@@ -118,6 +123,8 @@ def gradcheck_report(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol
     ----------
     sweep : bool
         Whether to vary the step size for every tensor, not only for those that disagree.
+    progress : bool
+        Whether to show, in a terminal, how much is done and the time left.
 
     Returns
     -------
@@ -135,9 +142,11 @@ def gradcheck_report(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol
     inputs = subject.as_tuple(inputs)
     tensors = subject.tensors_of(func, inputs)
     settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
-    return _check(
-        lambda: subject.outputs_of(func, inputs), func, subject.checked(tensors), tensors, sweep=sweep, **settings
-    )
+    wanted = subject.checked(tensors)
+    return report_on(
+        lambda: subject.outputs_of(func, inputs), lambda ys, weights: _gradients(ys, wanted, weights), func, wanted,
+        tensors, sweep=sweep, progress=progress, **settings,
+    )  # fmt: skip
 
 
 def gradgradcheck_report(
@@ -166,9 +175,12 @@ def gradgradcheck_report(
         return [dx for dx in dxs if dx is not None]
 
     named = {f"gradient of output {i}": dy for i, dy in enumerate(dys)}
-    wanted_too = {name: dy for name, dy in named.items() if dy.requires_grad}
+    both = wanted | {name: dy for name, dy in named.items() if dy.requires_grad}
     settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
-    return _check(first_derivatives, func, wanted | wanted_too, tensors | named, sweep=sweep, **settings)
+    return report_on(
+        first_derivatives, lambda ys, weights: _gradients(ys, both, weights), func, both, tensors | named, sweep=sweep,
+        **settings,
+    )  # fmt: skip
 
 
 # --- what is checked, and how ----------------------------------------------------------------------------
@@ -187,10 +199,24 @@ def _verdict(check, raise_exception, allow_kinks):
     return True
 
 
-def _check(function, func, tensors, everything, *, eps, atol, rtol, nondet_tol, fast_mode, sweep):
-    """The report on the gradients of what `function` returns with respect to some of the tensors that it is given.
+def report_on(
+    function, gradients_of, func, tensors, everything, *, eps, atol, rtol, nondet_tol, fast_mode, sweep, progress=False
+):
+    """The report on some of the tensors that a function is given.
 
-    What it changes of these, and of the buffers of the module `func`, is put back.
+    Parameters
+    ----------
+    function : callable
+        Returns the outputs, as tensors.
+    gradients_of : callable
+        Takes outputs, and weights of their elements, and returns the gradient of their weighted sum with respect to
+        each of `tensors`, as NumPy arrays.
+    func : callable or Module
+        If it is a module, its buffers are put back in the end.
+    tensors : dict
+        By name, those that are checked.
+    everything : dict
+        By name, all that the function is given. They, too, are put back.
     """
     if not eps > 0:
         raise ValueError(f"eps must be positive, got {eps}: it is how far each element is moved")
@@ -201,14 +227,14 @@ def _check(function, func, tensors, everything, *, eps, atol, rtol, nondet_tol, 
         subject.need_elements("input", tensors.values())
         subject.need_elements("output", outputs)
         weights = _weights(outputs)
-        gradients = _gradients(outputs, tensors, weights)
-        scaled = _gradients(outputs, tensors, [SCALE * w for w in weights])
+        gradients = gradients_of(outputs, weights)
+        scaled = gradients_of(outputs, [SCALE * w for w in weights])
         copies.need_unchanged()
-        walked_again = _gradients(outputs, tensors, weights)
+        walked_again = gradients_of(outputs, weights)
         subject.need_same("the gradients of one graph", gradients, walked_again, nondet_tol)
         again = function()
         subject.need_same("the outputs", subject.arrays_of(outputs), subject.arrays_of(again), nondet_tol)
-        subject.need_same("the gradients", gradients, _gradients(again, tensors, weights), nondet_tol)
+        subject.need_same("the gradients", gradients, gradients_of(again, weights), nondet_tol)
 
         shapes = [y.shape for y in outputs]
 
@@ -218,20 +244,31 @@ def _check(function, func, tensors, everything, *, eps, atol, rtol, nondet_tol, 
             return _vector(subject.arrays_of(ys))
 
         resolution = _vector([np.full(y.shape, np.finfo(y.dtype).eps) for y in outputs])
-        problem = Problem(Outputs(values, values(), _vector(weights), resolution), eps, tolerance, sweep)
+        vectors = Outputs(values, values(), _vector(weights), resolution)
         rows = []
-        for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
-            by = by_direction if fast_mode and x.numel() > LARGE else by_element
-            try:
-                rows.append(need_linear(problem, by(problem, name, x, dx), dx, dx_scaled))
-            except ShapeChanged as change:
-                raise GradcheckError(f"the gradient with respect to {name} cannot be checked: {change}") from None
+        with _bar(sum(x.numel() for x in tensors.values()), progress) as bar:
+            problem = Problem(vectors, eps, tolerance, sweep, bar)
+            for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
+                by = by_direction if fast_mode and x.numel() > LARGE else by_element
+                try:
+                    rows.append(need_linear(problem, by(problem, name, x, dx), dx, dx_scaled))
+                except ShapeChanged as change:
+                    raise GradcheckError(f"the gradient with respect to {name} cannot be checked: {change}") from None
         copies.need_unchanged()
         if not any(row.failed for row in rows) and not any(dx.any() for dx in gradients):
             subject.need_no_empty(everything)
         if all(row.verdict in ("ok", "empty", "kink", "not linear") for row in rows):
             rows += mistaken(calls, eps, tolerance)
     return GradcheckReport(rows, eps, atol, rtol)
+
+
+def _bar(total, visible):
+    """A progress bar in a terminal; None if it shall not be visible."""
+    if not visible:
+        return nullcontext()
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc="gradcheck", unit=" elements", leave=False, disable=None)
 
 
 def _weights(outputs):

@@ -1,6 +1,7 @@
 """The comparison for one tensor: element by element, or along random directions."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ class Problem:
     eps: float
     tolerance: Tolerance
     sweep: bool  #: whether to vary the step where all is well, too
+    bar: Any = None  #: shows the progress
 
     def element(self, x, dx, index):
         """The line that moves one element."""
@@ -31,6 +33,11 @@ class Problem:
         with np.errstate(all="ignore"):
             slope = (dx * u).sum()
         return Line(self.outputs, x.array, ..., asarray(u, x.device), slope)
+
+    def advance(self, elements):
+        """Show that so many more elements are done."""
+        if self.bar is not None:
+            self.bar.update(elements)
 
     def quotient(self, line):
         """The central difference quotient."""
@@ -48,6 +55,7 @@ def by_element(problem, name, x, dx):
     below, above = np.zeros(x.shape), np.zeros(x.shape)
     for index in np.ndindex(x.shape):
         below[index], above[index] = problem.element(x, dx, index).slopes(problem.eps)
+        problem.advance(1)
     with np.errstate(all="ignore"):
         numeric = (below + above) / 2
     excess = problem.tolerance.excess(dx, numeric)
@@ -74,6 +82,7 @@ def by_direction(problem, name, x, dx):
     signs = [rng.choice([-1.0, 1.0], x.shape) for _ in range(DIRECTIONS)]
     lines = [problem.direction(x, dx, u) for u in signs]
     analytic, numeric = np.array([line.slope for line in lines]), np.array([problem.quotient(line) for line in lines])
+    problem.advance(dx.size)
     excess = problem.tolerance.excess(analytic, numeric)
     row = _row(problem, name, x, "directions", excess, analytic, numeric)
     worst = int(np.argmax(excess))

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.checking.errors import ShapeChanged
+
 STEPS = 10.0 ** -np.arange(1, 12)  # of a sweep: 1e-1, 1e-2, ..., 1e-11
-
-
-class ShapeChanged(Exception):
-    """A function returns other shapes when an input is moved."""
 
 
 @dataclass

@@ -8,22 +8,6 @@ from minitorch_cnn.inspection import figures
 from minitorch_cnn.inspection.tables import table
 
 
-class GradcheckError(RuntimeError):
-    """A gradient and its difference quotient disagree.
-
-    Attributes
-    ----------
-    report : GradcheckReport or None
-        What was found for every tensor; None if the function could not be checked at all.
-    """
-
-    __module__ = "minitorch_cnn.autograd"  # where users find it
-
-    def __init__(self, message, report=None):
-        super().__init__(message)
-        self.report = report
-
-
 @dataclass
 class Row:
     """What was found for one tensor, or for an operation that is wrong by itself."""
@@ -118,15 +102,18 @@ class GradcheckReport:
         found.sort(key=lambda row: list(VERDICTS).index(row.verdict))
         return "\n".join(map(str, found))
 
-    def __str__(self):
+    def table(self):
+        """A line of text for each tensor."""
         header = [
             "tensor", "shape", "checked", "abs error", "rel error", "worst at", "backward", "quotient",
             "least at eps", "verdict",
         ]  # fmt: skip
         text = table(header, [row.cells() for row in self.rows], "<<>>><>><<")
-        text = f"eps {self.eps:g}, allowed error {self.atol:g} + {self.rtol:g} |quotient|\n{text}"
+        return f"eps {self.eps:g}, allowed error {self.atol:g} + {self.rtol:g} |quotient|\n{text}"
+
+    def __str__(self):
         notes = [str(row) for row in self.rows if row.verdict != "ok" or row.explanation]
-        return "\n\n".join([text, *notes, self._summary()])
+        return "\n\n".join([self.table(), *notes, self._summary()])
 
     def _summary(self):
         checked = [row for row in self.rows if not row.is_operation and row.verdict != "empty"]

@@ -6,8 +6,7 @@ import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray, to_numpy
-from minitorch_cnn.checking.line import ShapeChanged
-from minitorch_cnn.checking.report import GradcheckError
+from minitorch_cnn.checking.errors import GradcheckError, ShapeChanged
 
 
 def as_tuple(inputs):
