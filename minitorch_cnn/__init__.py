@@ -13,6 +13,8 @@ from minitorch_cnn.backend.arguments import no_attribute
 from minitorch_cnn.backend.devices import Device as device
 from minitorch_cnn.backend.dtypes import bool_ as bool
 from minitorch_cnn.backend.dtypes import float32, float64, int32, int64, uint8
+from minitorch_cnn.backend.parallel import thread_count as get_num_threads
+from minitorch_cnn.backend.parallel import use_threads as set_num_threads
 from minitorch_cnn.backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from minitorch_cnn.ops import *
 
@@ -24,9 +26,9 @@ _lazy = ("d2l", "data", "inspection", "models", "training")  # the parts that no
 
 __all__ = [
     *_lazy, "Generator", "Tensor", "autograd", "bool", "checking", "cuda", "default_generator", "device",
-    "enable_grad", "float32", "float64", "get_rng_state", "gradcheck", "gradcheck_report", "gradgradcheck",
-    "gradgradcheck_report", "int32", "int64", "is_floating_point", "is_grad_enabled", "is_tensor", "manual_seed",
-    "nn", "no_grad", "optim", "set_grad_enabled", "set_rng_state", "uint8",
+    "enable_grad", "float32", "float64", "get_num_threads", "get_rng_state", "gradcheck", "gradcheck_report",
+    "gradgradcheck", "gradgradcheck_report", "int32", "int64", "is_floating_point", "is_grad_enabled", "is_tensor",
+    "manual_seed", "nn", "no_grad", "optim", "set_grad_enabled", "set_num_threads", "set_rng_state", "uint8",
 ]  # fmt: skip
 __all__ += ops.__all__
 

@@ -160,6 +160,13 @@ def test_one_thread_is_the_calling_one(use_threads):
     assert parallel.thread_count() == len(parallel.available_cores())
 
 
+def test_the_names_of_pytorch(use_threads):
+    mt.set_num_threads(3)
+    assert mt.get_num_threads() == 3
+    training.use_threads(2)
+    assert mt.get_num_threads() == 2
+
+
 def test_threads_share_the_work(use_threads):
     use_threads(3)
     all_three = threading.Barrier(3)

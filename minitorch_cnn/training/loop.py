@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,7 @@ from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.backend import deferred_checks
 from minitorch_cnn.data import DataLoader
 from minitorch_cnn.ops.shape import cat
-from minitorch_cnn.training.distributed import Group
-from minitorch_cnn.training.history import Epoch, History
+from minitorch_cnn.training.history import History
 from minitorch_cnn.training.metrics import Accumulator, are_classes, count_correct
 from minitorch_cnn.training.progress import Progress
 
@@ -91,8 +89,7 @@ def train(
     """
     if len(train_iter) == 0:
         raise ValueError("train_iter has no batch to train on")
-    group = group if group is not None else Group()
-    if capture and group.size > 1:
+    if capture and group is not None and group.size > 1:
         raise ValueError(f"a step of {group.size} processes cannot be captured: they exchange gradients on the host")
     device = device if device is not None else _device_of(net)
     net.to(device)
@@ -100,14 +97,13 @@ def train(
     train_iter, test_iter = _on(device, train_iter), _on(device, test_iter)
     optimizer = optimizer if optimizer is not None else optim.SGD(net.parameters(), lr=lr)
     history = history if history is not None else History()
-    if group.rank:
-        progress, on_report, on_epoch = False, None, None
-    on_report, on_epoch = on_report or _nothing, on_epoch or _nothing
     progress = Progress(
-        net, optimizer, history, epochs, len(train_iter), device, group, progress, on_report, on_step
+        net, optimizer, history, epochs, len(train_iter), device,
+        group=group, bar=progress, on_report=on_report, on_step=on_step, on_epoch=on_epoch,
     )  # fmt: skip
     net.train()
-    train_iter, loss, optimizer = group.prepare(net, train_iter, loss, optimizer)
+    if group is not None:
+        train_iter, loss, optimizer = group.prepare(net, train_iter, loss, optimizer)
 
     def step(x, y):
         optimizer.zero_grad()
@@ -120,21 +116,13 @@ def train(
     step = cuda.capture(step) if capture else step
 
     for epoch in range(len(history) + 1, epochs + 1):
-        begun = time.perf_counter()
         net.train()
         with progress.through(epoch, train_iter) as batches:
             for x, y in batches:
                 progress.metric.add(*step(x, y))
         if progress.is_stopped:
             break
-        test_acc = evaluate(net, test_iter, device, group, loss=criterion).accuracy
-        on_report(float(epoch), None, None, test_acc)
-        seconds = time.perf_counter() - begun
-        speed = progress.examples / progress.timer.sum()
-        history.append(
-            Epoch(epoch, progress.loss, progress.accuracy, test_acc, round(speed, 1), round(seconds, 3))
-        )  # fmt: skip
-        on_epoch(progress.optimizer, history)
+        progress.end_epoch(evaluate(net, test_iter, device, group, loss=criterion).accuracy)
     return history
 
 
@@ -197,27 +185,31 @@ def evaluate(net, data_iter, device=None, group=None, *, loss=None):
         If a label is none of the classes.
     """
     device = device if device is not None else _device_of(net)
-    group = group if group is not None else Group()
-    loss = group.mean(_loss_on(device, loss))
+    data_iter, loss = _on(device, data_iter), _loss_on(device, loss)
+    if group is not None:
+        data_iter, loss = group.parts(data_iter), group.mean(loss)
     metric, outcomes, classes = Accumulator(2), [], 0  # sum of losses, examples
     with _evaluating(net.to(device)), no_grad(), deferred_checks():
-        for x, y in group.parts(_on(device, data_iter)):
+        for x, y in data_iter:
             x, y = x.to(device), y.to(device)
             y_hat = net(x)  # (N, classes)
             metric.add(loss(y_hat, y) * len(x), len(x))
             if are_classes(y_hat, y):
                 classes = y_hat.shape[1]
                 outcomes.append(y.long() * classes + y_hat.argmax(dim=1))  # (N,)
-    total, examples = group.sum(np.array([metric[0], metric[1]]))
-    if not examples:
+    sums, confusion = np.array([metric[0], metric[1]]), _confusion(outcomes, classes)
+    if group is not None:
+        sums, confusion = group.sum(sums), confusion if confusion is None else group.sum(confusion)
+    if not sums[1]:
         raise ValueError("data_iter has no batch to evaluate on")
-    confusion = group.sum(_confusion(cat(outcomes), classes)) if outcomes else None
-    return Evaluation(float(total / examples), confusion)
+    return Evaluation(float(sums[0] / sums[1]), confusion)
 
 
 def _confusion(outcomes, classes):
     """How often each label was taken for each class, from ``label * classes + class``, one for each example."""
-    outcomes = outcomes.cpu().numpy()
+    if not outcomes:
+        return None
+    outcomes = cat(outcomes).cpu().numpy()
     if (outcomes < 0).any() or (outcomes >= classes**2).any():
         raise IndexError(f"a label is none of the {classes} classes, 0 to {classes - 1}, that the network tells apart")
     return np.bincount(outcomes, minlength=classes**2).reshape(classes, classes)
@@ -249,7 +241,3 @@ def _on(device, batches):
 
 def _device_of(net):
     return next((parameter.device for parameter in net.parameters()), "cpu")
-
-
-def _nothing(*_):
-    """What is called where nothing is to be told."""

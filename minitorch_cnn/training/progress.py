@@ -2,8 +2,10 @@
 
 import contextlib
 import math
+import time
 
 from minitorch_cnn.backend import deferred_checks
+from minitorch_cnn.training.history import Epoch
 from minitorch_cnn.training.metrics import Accumulator, Timer
 
 REPORTS_PER_EPOCH = 5
@@ -28,10 +30,14 @@ class Progress:
         Whether `stop` was called.
     """
 
-    def __init__(self, net, optimizer, history, epochs, batches, device, group, bar, on_report, on_step):
+    def __init__(
+        self, net, optimizer, history, epochs, batches, device, *, group, bar, on_report, on_step, on_epoch
+    ):  # fmt: skip
         self.net, self.optimizer, self.history = net, optimizer, history
         self.epochs, self.batches, self.device, self.group = epochs, batches, device, group
-        self.shows_bar, self.on_report, self.on_step = bar, on_report, on_step
+        tells = group is None or group.rank == 0
+        self.shows_bar, self.on_step = bar and tells, on_step
+        self.on_report, self.on_epoch = on_report if tells else None, on_epoch if tells else None
         self.is_stopped = False
 
     def stop(self):
@@ -41,9 +47,20 @@ class Progress:
     @contextlib.contextmanager
     def through(self, epoch, batches):
         """An epoch's batches on the device; after each of them, what is to be told is told."""
-        self.epoch, self.metric, self.timer = epoch, Accumulator(3), Timer(self.device)
+        self.epoch, self.batch, self.begun = epoch, 0, time.perf_counter()
+        self.metric, self.timer = Accumulator(3), Timer(self.device)
         with _bar(batches, f"epoch {epoch}/{self.epochs}", self.shows_bar) as bar, deferred_checks():
             yield self._batches(bar)
+
+    def end_epoch(self, test_acc):
+        """Write the epoch's row, and have it saved."""
+        if self.on_report is not None:
+            self.on_report(float(self.epoch), None, None, test_acc)
+        speed, seconds = self.examples / self.timer.sum(), time.perf_counter() - self.begun
+        row = Epoch(self.epoch, self.loss, self.accuracy, test_acc, round(speed, 1), round(seconds, 3))
+        self.history.append(row)
+        if self.on_epoch is not None:
+            self.on_epoch(self.optimizer, self.history)
 
     def _batches(self, bar):
         lap_over = True
@@ -62,14 +79,21 @@ class Progress:
                 self.on_step(self)
             if self.is_stopped:
                 return
+        if self.batch < self.batches:
+            raise ValueError(
+                f"train_iter has {self.batches} batches by its length, but gave {self.batch} in epoch {self.epoch}: "
+                "it needs that many in each pass, as a DataLoader has"
+            )
 
     def _report(self, bar):
-        total, right, examples = self.group.sum([self.metric[i] for i in range(3)])
+        sums = [self.metric[i] for i in range(3)]
+        total, right, examples = sums if self.group is None else self.group.sum(sums)
         self.loss, self.accuracy, self.examples = total / examples, right / examples, examples
         self._require_finite()
         counted = {} if math.isnan(self.accuracy) else {"acc": f"{self.accuracy:.3f}"}
         bar.set_postfix(loss=f"{self.loss:.3f}", **counted)
-        self.on_report(self.epoch - 1 + self.batch / self.batches, self.loss, self.accuracy, None)
+        if self.on_report is not None:
+            self.on_report(self.epoch - 1 + self.batch / self.batches, self.loss, self.accuracy, None)
 
     def _require_finite(self):
         if not math.isfinite(self.loss):

@@ -331,6 +331,21 @@ def _fail(progress):
 # --- evaluation ------------------------------------------------------------------------------------------
 
 
+def test_fewer_batches_than_the_length_says():
+    """As from an iterator, which is at its end after the first epoch."""
+
+    class Once(list):
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return super().__iter__() if self.passes == 1 else iter(())
+
+    batches = Once([(mt.ones(2, 3), mt.tensor([0, 1]))] * 2)
+    with pytest.raises(ValueError, match="train_iter has 2 batches by its length, but gave 0 in epoch 2"):
+        training.train(nn.Linear(3, 2), batches, batches[:], epochs=2, progress=False)
+
+
 def test_evaluate_counts_the_confusion_and_keeps_the_mode(device):
     net = nn.Sequential(nn.Dropout(0.9), nn.Flatten())  # the identity in evaluation mode
     net.append(nn.Linear(3, 3, bias=False))
