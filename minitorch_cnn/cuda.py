@@ -12,7 +12,7 @@ def device_count():
 
 
 def get_device_name(device="cuda"):
-    """What the GPU calls itself, such as ``"NVIDIA H100 80GB HBM3"``.
+    """The name of the GPU, such as ``"NVIDIA H100 80GB HBM3"``.
 
     Raises
     ------

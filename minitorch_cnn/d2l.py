@@ -130,7 +130,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
 
 
 class Animator:
-    """Curves that grow as points are added: live in a notebook, and quietly everywhere else.
+    """Curves to which points are added. A notebook shows them anew after each point.
 
     Parameters
     ----------

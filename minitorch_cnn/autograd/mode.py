@@ -78,13 +78,13 @@ _NOTHING = nullcontext()
 
 
 def quiet():
-    """Overflow is inf and 0/0 is NaN, without a word, as in PyTorch: NumPy does not warn in a ``with`` block."""
+    """A ``with`` block in which NumPy does not warn: overflow is inf and 0/0 is NaN, as in PyTorch."""
     return _NOTHING if mode.is_quiet else np.errstate(all="ignore")
 
 
 @contextmanager
 def quiet_throughout():
-    """Like `quiet`, which is nothing more to do inside: to switch NumPy takes as long as a small operation."""
+    """Like `quiet`, for many operations: inside, `quiet` does nothing, for to switch NumPy costs as much as one."""
     before = mode.is_quiet
     with quiet():
         mode.is_quiet = True

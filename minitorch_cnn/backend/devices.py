@@ -143,7 +143,7 @@ def is_available():
 
 
 def device_name():
-    """What the GPU that this process uses calls itself, such as ``"NVIDIA H100 80GB HBM3"``."""
+    """The name of the GPU that this process uses, such as ``"NVIDIA H100 80GB HBM3"``."""
     return cupy().cuda.runtime.getDeviceProperties(0)["name"].decode()
 
 

@@ -35,14 +35,14 @@ def shape(text):
 
 
 def png(text):
-    """Let the name of a PNG file pass."""
+    """Convert to the name of a PNG file."""
     if not text.lower().endswith(".png"):
         raise argparse.ArgumentTypeError(f"expected a name that ends in .png, got {text!r}")
     return text
 
 
 def name_of(text):
-    """Let the name of a file or a folder pass, but not an empty one, as of a variable that is not set."""
+    """Convert to the name of a file or a folder; an empty one, as of a variable that is not set, is refused."""
     if not text:
         raise argparse.ArgumentTypeError("expected a name, got an empty one")
     return text

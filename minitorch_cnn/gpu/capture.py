@@ -8,7 +8,7 @@ __all__ = ["capture"]
 
 
 def capture(step, warmup=2):
-    """A training step that the GPU knows by heart: recorded as a CUDA graph, each call starts all of it at once.
+    """A training step that is recorded as a CUDA graph, of which each later call starts all computations at once.
 
     To start a computation on a GPU takes the host a few microseconds, and Python takes more for each. A small network's
     step has dozens of them, and the GPU waits. A captured step is started as a whole.

@@ -168,7 +168,7 @@ _LOGITS = np.dtype([("x", "u8"), ("to_row", "i8"), ("to_class", "i8"), ("rows", 
 
 
 def cross_entropy(x, labels, ignore_index):
-    """See `ops.cross_entropy`; a label that is no class has the loss NaN."""
+    """See `losses_of` in ops/classification.py; a label that is no class has the loss NaN."""
     xp = get_array_module(x)
     labels = xp.ascontiguousarray(labels)
     losses, totals = xp.empty(len(x), x.dtype), xp.empty(3, x.dtype)
@@ -177,7 +177,7 @@ def cross_entropy(x, labels, ignore_index):
 
 
 def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
-    """See `ops.cross_entropy`."""
+    """See `gradient_of` in ops/classification.py."""
     xp = get_array_module(x)
     labels, dx = xp.ascontiguousarray(labels), xp.empty(x.shape, x.dtype)
     to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)

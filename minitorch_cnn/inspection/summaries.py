@@ -134,7 +134,7 @@ def summary(model, input_shape):
 
 
 class _Observer:
-    """Listens to the calls of all layers, and divides the graph that they leave among them."""
+    """Records the calls of all layers, and which of them the operations of the graph belong to."""
 
     def __init__(self, model, inputs):
         self.paths = {module: path for path, module in model.named_modules()}
@@ -143,11 +143,11 @@ class _Observer:
         self.fields = {x: _Field((1, 1), (1, 1)) for x in inputs}  # of what depends on them: tensors and operations
         self.trained = {x: False for x in inputs}  # whether an operation is recorded for a parameter's sake
         self.counted = {_memory(x.array)[0] for x in (*model.parameters(), *model.buffers())}
-        self.alive = []  # tensors whose memory must not be used again while we tell blocks apart by their address
+        self.alive = []  # tensors: a block of memory is told from others by its address, so none may be freed meanwhile
 
     @contextmanager
     def watching(self):
-        """Let the `forward` of every layer report to us, until the end of the ``with`` block."""
+        """Wrap the `forward` of every layer, until the end of the ``with`` block, to see its calls."""
         before = {module: vars(module).get("forward") for module in self.paths}
         for module in self.paths:
             object.__setattr__(module, "forward", self._observed(module, module.forward))
@@ -178,7 +178,7 @@ class _Observer:
         return observed
 
     def _claim(self, values, row):
-        """Book the operations behind some tensors, as far as nobody has booked them yet, to a row."""
+        """Assign the operations behind some tensors to a row, unless they belong to another already."""
         self.alive += values
         stack = [_origin(x) for x in values if isinstance(x, Tensor)]
         while stack:

@@ -123,7 +123,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     windows = Windows(kernel, stride, dilation)(framed(x, padding, padding))  # (N, C, OH, OW, KH, KW)
     n, c, oh, ow, kh, kw = windows.shape
     columns = windows.permute(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
-    if columns._view_of is not None:  # of windows that share their elements: who writes to one would change others
+    if columns._view_of is not None:  # windows share their elements: to write to one would change others
         columns = columns.clone()
     return columns if input.ndim == 4 else columns[0]
 

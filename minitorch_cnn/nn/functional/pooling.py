@@ -115,7 +115,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 
 
 def adaptive_avg_pool2d(input, output_size):
-    """The means of windows that are laid so that the output has a given size.
+    """The means of windows of such places and sizes that the output has a given size.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ class MaxPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """Means of windows chosen so that the output has a given size. (N, C, H, W) → (N, C, OH, OW).
+    """Means of windows of such places and sizes that the output has a given size. (N, C, H, W) → (N, C, OH, OW).
 
     Parameters
     ----------
