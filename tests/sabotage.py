@@ -532,6 +532,13 @@ class NumberClipsDy(SquareSum):
         return dy.clamp(-1, 1)
 
 
+class NumberClipsWhatIsLarge(SquareSum):
+    """dx = 2 x clamp(dy, -100, 100)."""
+
+    def slip(self, dy):
+        return dy.clamp(-100, 100)
+
+
 class NumberAddsToDy(SquareSum):
     """dx = 2 x (dy + 1) / 2."""
 
@@ -648,6 +655,7 @@ HIDDEN = [
     (NumberTakesTheSign, "not linear", (3,)),
     (NumberTakesThePositivePart, "not linear", (3,)),
     (NumberClipsDy, "not linear", (3,)),
+    (NumberClipsWhatIsLarge, "not linear", (3,)),
     (NumberAddsToDy, "not linear", (3,)),
     (MeanOfDy, "wrong", (3,)),
     (FirstOfDy, "wrong", (3,)),

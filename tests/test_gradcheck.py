@@ -123,11 +123,11 @@ def test_the_message_names_the_operation_and_what_it_does_with_dy():
         mt.gradcheck(NumberForgetsDy(), point(1.0, 2.0))
     assert str(error.value) == (
         "the gradient with respect to input 0, of shape (2,), is not linear in dy in 2 of 2 elements. The worst is at "
-        "index (1,): where the gradient of the result is -3 times as large, backward gives 4, not -12. It gives the "
-        "same whatever dy is: is dy forgotten? Multiply by it.\n"
+        "index (1,): where the gradient of the result is -1000 times as large, backward gives 4, not -4000. It gives "
+        "the same whatever dy is: is dy forgotten? Multiply by it.\n"
         "the operation NumberForgetsDy, called by itself for a result of shape (), has a backward that is not linear "
-        "in dy: for -3 dy it gives 4 where -12 is right. It gives the same whatever dy is: is dy forgotten? Multiply "
-        "by it."
+        "in dy: for -1000 dy it gives 4 where -4000 is right. It gives the same whatever dy is: is dy forgotten? "
+        "Multiply by it."
     )
     assert "0 of 1 gradients agree" in str(error.value.report)
     report = mt.gradcheck_report(lambda x: MeanOfDy()(x).sum(), point(1.0, 2.0))
@@ -148,6 +148,18 @@ def test_what_is_done_with_dy_is_recognised(name):
     (expected,) = (text for part, text in words.items() if name.endswith((part, part + "Dy")))
     with pytest.raises(GradcheckError, match=expected):
         mt.gradcheck(getattr(sabotage, name)(), double(3))
+
+
+def test_a_function_that_does_not_see_its_input_move():
+    remembered = {}
+
+    def remembers(x):
+        if not remembered:
+            remembered[0] = (x * x).detach()
+        return 2 * x * 0 + remembered[0] + (x - x.detach())
+
+    with pytest.raises(GradcheckError, match="The quotient is 0 everywhere: .* Does it round, or remember an earlier"):
+        mt.gradcheck(remembers, double(3))
 
 
 def test_an_operation_that_is_used_often_is_named_once():

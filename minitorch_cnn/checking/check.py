@@ -27,7 +27,7 @@ def gradcheck(
     Each element x of an input is moved by `eps` to both sides; ``(f(x + eps) - f(x - eps)) / (2 eps)`` is what the
     gradient should be. If `func` returns more than one number, what is checked is their sum with random weights. Where
     the two disagree, the step size is varied, to tell a wrong formula from rounding and from a kink. Where they agree,
-    -3 times the gradient of the result must give -3 times the gradients, and each operation that `func` calls is
+    -1000 times the gradient of the result must give -1000 times the gradients, and each operation that `func` calls is
     checked by itself with a random gradient: behind a sum, one that forgets or averages it would not be seen.
 
     Parameters

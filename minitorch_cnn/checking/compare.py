@@ -71,9 +71,7 @@ def by_element(problem, name, x, dx):
     row = _judged(problem, row, problem.element(x, dx, index))
     if row.verdict == "wrong":
         row.explanation = f"{row.explanation} {resemblance(dx, numeric)}".strip()
-    elif row.verdict == "ok" and 0 < np.abs(dx).max() <= problem.tolerance.atol:
-        row.explanation = f"But no value exceeds atol={problem.tolerance.atol:g}: pass a smaller one to compare them."
-    return row
+    return _noted(problem, row, dx, numeric)
 
 
 def by_direction(problem, name, x, dx):
@@ -89,7 +87,14 @@ def by_direction(problem, name, x, dx):
     row.analytic, row.numeric = float(analytic[worst]), float(numeric[worst])
     if row.failed:
         return _located(problem, row, x, dx, signs[worst])
-    return _judged(problem, row, lines[worst])
+    return _noted(problem, _judged(problem, row, lines[worst]), analytic, numeric)
+
+
+def _noted(problem, row, analytic, numeric):
+    """The row with a note, if all values are too small to be compared."""
+    if row.verdict == "ok" and 0 < max(np.abs(analytic).max(), np.abs(numeric).max()) <= problem.tolerance.atol:
+        row.explanation = f"But no value exceeds atol={problem.tolerance.atol:g}: pass a smaller one to compare them."
+    return row
 
 
 def need_linear(problem, row, dx, scaled):

@@ -7,7 +7,9 @@ as relu's at 0, the slopes on both sides differ, however small the step.
 
 import numpy as np
 
-SCALE = -3  # the second gradient that the walk back begins with, in units of the first
+# The second gradient that the walk back begins with, in units of the first: its sign, its square and what is too large
+# for a limit in backward all show.
+SCALE = -1000
 
 # What a verdict says of the tensor's elements, in messages.
 VERDICTS = {
@@ -135,7 +137,12 @@ def resemblance(analytic, numeric):
     """What a wrong gradient has to do with the right one, as a sentence, where that is something simple."""
     if not analytic.any():
         return "backward gives zero everywhere: is the tensor cut off from the output, by detach() or no_grad()?"
-    if numeric.size < 2 or not np.isfinite(numeric).all() or not numeric.any():
+    if not numeric.any():
+        return (
+            "The quotient is 0 everywhere: the function does not see that its input is moved. Does it round, or "
+            "remember an earlier result?"
+        )
+    if numeric.size < 2 or not np.isfinite(numeric).all():
         return ""
     factor = float((analytic * numeric).sum() / (numeric * numeric).sum())
     if _alike(analytic, factor * numeric):
