@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import chapter
 import epoch
 import floor
+import gradchecks
 import layers
 import lenet_step
 import overhead
@@ -235,3 +236,20 @@ def test_imports_are_measured(monkeypatch):
     monkeypatch.setattr(overhead, "IMPORTS", ["json"])
     low, median, high = overhead.measure_imports(turns=1)["json"]
     assert low == median == high
+
+
+def test_gradient_checks_beside_each_other(monkeypatch, capsys):
+    """A line for each slip; ours finds all, and passes what is right. A library that is not there is left out."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for missing in ("jax", "autograd", "scipy"):
+        monkeypatch.setitem(sys.modules, missing, None)
+    gradchecks.main()
+    *missing, header, _, right = capsys.readouterr().out.splitlines()[: 4 + 3]
+    assert header == "| the sum of | ours |" and right.endswith("| passes |") and len(missing) == 4
+    assert not any(gradchecks.ours(*slip) for name, slip in gradchecks.SLIPS.items() if "right" not in name)
+
+
+def test_gradient_checks_beside_pytorch():
+    pytest.importorskip("torch")
+    found = [name for name, slip in gradchecks.SLIPS.items() if not gradchecks.pytorch(*slip)]
+    assert found == ["a wrong factor", "a loss forgets dy", "a loss takes the sign of dy"]  # as the docs' table says
