@@ -6,19 +6,16 @@ wrong formula from rounding and from kinks, and `report` says it all in words, a
 forward and a backward that are plain functions of arrays, and `assertion` is the check for tests.
 """
 
-from minitorch_cnn.checking.assertion import assert_gradients
-from minitorch_cnn.checking.check import gradcheck, gradcheck_report, gradgradcheck, gradgradcheck_report
-from minitorch_cnn.checking.errors import GradcheckError
-from minitorch_cnn.checking.pairs import check_pair
-from minitorch_cnn.checking.report import GradcheckReport
+from minitorch_cnn.checking import assertion, check, errors, pairs, report
+from minitorch_cnn.checking.assertion import *
+from minitorch_cnn.checking.check import *
+from minitorch_cnn.checking.errors import *
+from minitorch_cnn.checking.pairs import *
+from minitorch_cnn.checking.report import *
 
-__all__ = [
-    "GradcheckError",
-    "GradcheckReport",
-    "assert_gradients",
-    "check_pair",
-    "gradcheck",
-    "gradcheck_report",
-    "gradgradcheck",
-    "gradgradcheck_report",
-]
+__all__ = []
+__all__ += assertion.__all__
+__all__ += check.__all__
+__all__ += errors.__all__
+__all__ += pairs.__all__
+__all__ += report.__all__

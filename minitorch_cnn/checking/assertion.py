@@ -3,6 +3,8 @@
 from minitorch_cnn.checking.check import gradcheck_report
 from minitorch_cnn.checking.pairs import check_pair
 
+__all__ = ["assert_gradients"]
+
 
 def assert_gradients(func, inputs, backward=None, *, allow_kinks=False, **settings):
     """Fail, with the whole report, if gradients disagree with difference quotients.

@@ -15,6 +15,8 @@ from minitorch_cnn.checking.operations import mistaken, noted
 from minitorch_cnn.checking.report import GradcheckReport
 from minitorch_cnn.nn.state import unchanged
 
+__all__ = ["gradcheck", "gradcheck_report", "gradgradcheck", "gradgradcheck_report"]
+
 LARGE = 100  # in fast mode, tensors of more elements are checked along random directions
 
 

@@ -1,5 +1,7 @@
 """What a check raises."""
 
+__all__ = ["GradcheckError"]
+
 
 class GradcheckError(RuntimeError):
     """A gradient and its difference quotient disagree.

@@ -7,6 +7,8 @@ from minitorch_cnn.backend import asarray, to_numpy
 from minitorch_cnn.checking.check import report_on
 from minitorch_cnn.checking.errors import GradcheckError
 
+__all__ = ["check_pair"]
+
 
 def check_pair(
     forward, backward, *arrays, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True,

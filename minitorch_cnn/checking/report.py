@@ -7,6 +7,8 @@ from minitorch_cnn.checking.line import Sweep
 from minitorch_cnn.inspection import figures
 from minitorch_cnn.inspection.tables import table
 
+__all__ = ["GradcheckReport"]
+
 
 @dataclass
 class Row:

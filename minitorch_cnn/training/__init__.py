@@ -1,25 +1,20 @@
 """Training: the loop, what it measures, and what it leaves behind on disk."""
 
 from minitorch_cnn.backend.parallel import use_threads
-from minitorch_cnn.training.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    save_weights,
-)
-from minitorch_cnn.training.distributed import Group, join
-from minitorch_cnn.training.history import Epoch, History
-from minitorch_cnn.training.loop import Evaluation, evaluate, train
-from minitorch_cnn.training.metrics import Accumulator, Timer, accuracy, count_correct
-from minitorch_cnn.training.progress import Progress
-from minitorch_cnn.training.runs import Run
+from minitorch_cnn.training import checkpoint, distributed, history, loop, metrics, progress, runs
+from minitorch_cnn.training.checkpoint import *
+from minitorch_cnn.training.distributed import *
+from minitorch_cnn.training.history import *
+from minitorch_cnn.training.loop import *
+from minitorch_cnn.training.metrics import *
+from minitorch_cnn.training.progress import *
+from minitorch_cnn.training.runs import *
 
-__all__ = [
-    "train", "evaluate", "Evaluation", "Progress",
-    "Group", "join", "use_threads",
-    "Accumulator", "Timer", "accuracy", "count_correct",
-    "Epoch", "History",
-    "save_checkpoint", "load_checkpoint", "save_weights", "load_weights", "Checkpoint", "CheckpointError", "Run",
-]  # fmt: skip
+__all__ = ["use_threads"]
+__all__ += checkpoint.__all__
+__all__ += distributed.__all__
+__all__ += history.__all__
+__all__ += loop.__all__
+__all__ += metrics.__all__
+__all__ += progress.__all__
+__all__ += runs.__all__

@@ -18,6 +18,8 @@ from minitorch_cnn.backend import random
 from minitorch_cnn.data.files import atomic_file, printable
 from minitorch_cnn.training.history import Epoch, History
 
+__all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
+
 KEY, FORMAT = "minitorch_cnn", "minitorch_cnn 2"
 
 

@@ -24,6 +24,8 @@ from minitorch_cnn.backend import asarray, parallel, random, to_numpy
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.training.parts import Parts
 
+__all__ = ["Group", "join"]
+
 LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # MPICH and Intel, Open MPI, MVAPICH
 PATIENCE, READING_TIME = 1.5, 0.3  # seconds
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from minitorch_cnn.inspection import figures
 
+__all__ = ["Epoch", "History"]
+
 
 class Epoch(NamedTuple):
     """What one epoch measured."""

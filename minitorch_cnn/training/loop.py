@@ -15,6 +15,8 @@ from minitorch_cnn.training.history import History
 from minitorch_cnn.training.metrics import Accumulator, are_classes, count_correct
 from minitorch_cnn.training.progress import Progress
 
+__all__ = ["Evaluation", "evaluate", "train"]
+
 
 def train(
     net, train_iter, test_iter, *,

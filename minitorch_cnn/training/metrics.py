@@ -5,6 +5,8 @@ import time
 from minitorch_cnn import cuda
 from minitorch_cnn.autograd.tensor import Tensor
 
+__all__ = ["Accumulator", "Timer", "accuracy", "count_correct"]
+
 
 def count_correct(y_hat, y):
     """Count the predictions that are right, without waiting for the device.

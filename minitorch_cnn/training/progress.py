@@ -8,6 +8,8 @@ from minitorch_cnn.backend import deferred_checks
 from minitorch_cnn.training.history import Epoch
 from minitorch_cnn.training.metrics import Accumulator, Timer
 
+__all__ = ["Progress"]
+
 REPORTS_PER_EPOCH = 5
 
 

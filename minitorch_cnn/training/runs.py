@@ -10,6 +10,8 @@ from minitorch_cnn.data.files import STALE_AFTER, atomic_file, make_folder, swee
 from minitorch_cnn.training.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint, serialize
 from minitorch_cnn.training.lock import FolderLock
 
+__all__ = ["Run"]
+
 
 class Run:
     """A folder for the results of one training run.
