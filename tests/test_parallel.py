@@ -289,19 +289,26 @@ def test_an_error_holds_nothing_of_the_work(failing, use_threads):
 
 
 @pytest.mark.parametrize("other_fails", [False, True])
-def test_ctrl_c_comes_out_even_if_a_part_fails_and_leaves_the_pool_as_it_was(other_fails, use_threads):
+def test_ctrl_c_comes_out_even_if_an_earlier_part_fails_and_leaves_the_pool_as_it_was(other_fails, use_threads):
     use_threads(2)
-    both, here, before = threading.Barrier(2), threading.get_ident(), blas_threads()
+    here, before = threading.get_ident(), blas_threads()
+    one_is_begun, both = threading.Event(), threading.Barrier(2)
 
     def interrupted(part):
+        if part == 0:  # who takes it takes part 2 as well: most often the calling thread
+            one_is_begun.wait(20)
+            return
+        one_is_begun.set()
         both.wait(20)
         if threading.get_ident() == here:
             raise KeyboardInterrupt
         if other_fails:
             raise ValueError("not this")
 
-    with pytest.raises(KeyboardInterrupt):
-        parallel.run(interrupted, range(2))
+    for _ in range(20):
+        one_is_begun.clear()
+        with pytest.raises(KeyboardInterrupt):
+            parallel.run(interrupted, range(3))
     assert blas_threads() == before and works()
 
 

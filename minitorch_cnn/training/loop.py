@@ -9,7 +9,7 @@ import numpy as np
 from minitorch_cnn import cuda, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.backend import deferred_checks
-from minitorch_cnn.data import DataLoader
+from minitorch_cnn.data import DataLoader, Dataset
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.training.history import History
 from minitorch_cnn.training.metrics import Accumulator, are_classes, count_correct
@@ -71,7 +71,7 @@ def train(
     Raises
     ------
     TypeError
-        If `loss` cannot be called with outputs and targets.
+        If `loss` cannot be called with outputs and targets, or a data set is given instead of batches.
     ValueError
         If `train_iter` has no batch, the network or the loss cannot be shared by several processes, or these are to
         `capture`.
@@ -89,14 +89,14 @@ def train(
     >>> history[-1].epoch, history[-1].test_acc
     (20, 1.0)
     """
-    if len(train_iter) == 0:
-        raise ValueError("train_iter has no batch to train on")
     if capture and group is not None and group.size > 1:
         raise ValueError(f"a step of {group.size} processes cannot be captured: they exchange gradients on the host")
     device = device if device is not None else _device_of(net)
-    net.to(device)
-    criterion = loss = _loss_on(device, loss)
     train_iter, test_iter = _on(device, train_iter), _on(device, test_iter)
+    if len(train_iter) == 0:
+        raise ValueError("train_iter has no batch to train on")
+    criterion = loss = _loss_on(device, loss)
+    net.to(device)
     optimizer = optimizer if optimizer is not None else optim.SGD(net.parameters(), lr=lr)
     history = history if history is not None else History()
     progress = Progress(
@@ -180,7 +180,7 @@ def evaluate(net, data_iter, device=None, group=None, *, loss=None):
     Raises
     ------
     TypeError
-        If `loss` cannot be called with outputs and targets.
+        If `loss` cannot be called with outputs and targets, or a data set is given instead of batches.
     ValueError
         If `data_iter` has no batch.
     IndexError
@@ -238,6 +238,11 @@ def _loss_on(device, loss):
 
 def _on(device, batches):
     """A loader with its data set on the device; other batches as they are."""
+    if isinstance(batches, Dataset) or not hasattr(batches, "__iter__"):
+        raise TypeError(
+            f"expected batches, got the data set {type(batches).__name__}: make them with "
+            "data.DataLoader(dataset, batch_size=256, shuffle=True)"
+        )
     return batches.to(device) if isinstance(batches, DataLoader) else batches
 
 

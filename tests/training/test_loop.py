@@ -331,6 +331,33 @@ def _fail(progress):
 # --- evaluation ------------------------------------------------------------------------------------------
 
 
+class Samples:
+    """A data set as PyTorch has them: of another library, or of a user's."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return mt.rand(3), index % 2
+
+
+@pytest.mark.parametrize("dataset", [data.TensorDataset(mt.ones(4, 3), mt.arange(4)), Samples()])
+def test_a_data_set_is_no_loader(dataset):
+    loader = data.DataLoader(dataset, 2)
+    for batches in ((dataset, loader), (loader, dataset)):
+        with pytest.raises(TypeError, match=rf"got the data set {type(dataset).__name__}: .* data.DataLoader\(dataset"):
+            training.train(nn.Linear(3, 2), *batches, progress=False)
+    with pytest.raises(TypeError, match="expected batches"):
+        training.evaluate(nn.Linear(3, 2), dataset)
+
+
+def test_probabilities_in_the_place_of_labels_are_learned_from():
+    """Cross-entropy takes them; whether an answer is right is another question."""
+    loader = data.DataLoader(data.TensorDataset(mt.rand(8, 4), mt.eye(3)[mt.arange(8) % 3]), 4)
+    (row,) = training.train(nn.Linear(4, 3), loader, loader, epochs=1, progress=False)
+    assert math.isfinite(row.loss) and math.isnan(row.train_acc) and math.isnan(row.test_acc)
+
+
 def test_fewer_batches_than_the_length_says():
     """As from an iterator, which is at its end after the first epoch."""
 
