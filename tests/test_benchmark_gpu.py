@@ -23,7 +23,7 @@ PLACE = "cuda" if torch is not None and torch.cuda.is_available() else "cpu"  # 
 @pytest.fixture(scope="module")
 def losses():
     """Of five steps on a CPU, which test_benchmarks.py compares with explicit formulas."""
-    return on_cpu.lenet(8, whole=True)[1]()
+    return on_cpu.lenet(8)[1]()
 
 
 def test_our_step_on_a_gpu_is_that_on_a_cpu(losses, device):
@@ -35,7 +35,7 @@ def test_our_step_on_a_gpu_is_that_on_a_cpu(losses, device):
 def test_our_captured_step_is_that_on_a_cpu(device):
     """Of two images: the stand-in runs the kernels of a captured step thread by thread."""
     block, check = on_gpu.ours(2, steps=1, captured=True, device=device)
-    np.testing.assert_allclose(check(), on_cpu.lenet(2, whole=True)[1](), atol=1e-5)
+    np.testing.assert_allclose(check(), on_cpu.lenet(2)[1](), atol=1e-5)
     block()
 
 
