@@ -1,5 +1,6 @@
 """The element types, and the type of a result of two of them."""
 
+import functools
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ int64 = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool_ = np.dtype("bool")
 
+_OURS = frozenset({float32, float64, int32, int64, uint8, bool_})
 _CATEGORIES = {"b": 0, "i": 1, "u": 1, "f": 2}  # NumPy's letters for: bool, signed and unsigned integer, float
 
 
@@ -29,6 +31,8 @@ def as_dtype(spec):
     (dtype('float32'), dtype('int64'), dtype('float64'))
     """
     if isinstance(spec, np.dtype):
+        if spec in _OURS:
+            return spec
         dtype = spec
     else:
         try:
@@ -61,15 +65,15 @@ def fitted(number, dtype):
     (1, 255, True)
     """
     number = number.item() if isinstance(number, np.generic) else number
-    if dtype.kind == "b":
+    kind = dtype.kind
+    if kind == "b":
         return bool(number)
-    if dtype.kind == "f":
-        if not np.finfo(dtype).max < abs(number) < math.inf:  # infinity and NaN fit
+    low, high = bounds(dtype)
+    if kind == "f":
+        if low <= number <= high or (not isinstance(number, int) and not math.isfinite(number)):
             return float(number)
-    else:
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if (low if low or isinstance(number, float) else -high) <= number <= high:
-            return int(number) if low else int(number) % (high + 1)
+    elif (low if low or isinstance(number, float) else -high) <= number <= high:
+        return int(number) if low else int(number) % (high + 1)
     raise RuntimeError(f"value cannot be converted to type {dtype} without overflow, got {number!r}")
 
 
@@ -85,8 +89,15 @@ def wrapped(number, dtype):
         return float(number)
     if dtype.kind == "b":
         return bool(number)
-    bounds = np.iinfo(dtype)
-    return (int(number) - bounds.min) % (bounds.max - bounds.min + 1) + bounds.min
+    low, high = bounds(dtype)
+    return int(number) if low <= number <= high else (int(number) - low) % (high - low + 1) + low
+
+
+@functools.cache
+def bounds(dtype):
+    """The smallest and the largest finite number of a type, as Python's."""
+    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    return (float(info.min), float(info.max)) if dtype.kind == "f" else (info.min, info.max)
 
 
 def is_floating(dtype):

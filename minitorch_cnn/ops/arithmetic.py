@@ -1,5 +1,6 @@
 """Sums, products and powers, element by element."""
 
+import numbers
 import operator
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, in_memory_order
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted, wrapped
 from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
@@ -98,8 +100,11 @@ class Pow(Function):
     def forward(self, a, b):
         if a.dtype.kind == "f":
             return a**b
+        if isinstance(b, int):
+            return a**b
         xp = get_array_module(a)
-        return xp.where((b < 0) & (xp.absolute(a) != 1), 0, a ** abs(b))  # 1/2 is 0 as a whole number
+        is_root = b < 0
+        return xp.where(is_root & (xp.absolute(a) != 1), 0, a ** xp.where(is_root, b & 1, b))  # 1/2 is 0 as a whole one
 
     def backward(self, dy, y, a, b):
         da = db = None
@@ -128,9 +133,13 @@ def sub(input, other, *, alpha=1):
 def _scaled(input, other, alpha):
     """Two operands in their common type, the second times `alpha`, which has no say in that type."""
     a, b = promoted(input, other)
-    if alpha == 1 and alpha is not True:
+    if type(alpha) is int and alpha == 1:
         return a, b
-    alpha, dtype = alpha.item() if isinstance(alpha, Tensor) else alpha, (a if isinstance(a, Tensor) else b).dtype
+    if isinstance(alpha, Tensor) and not alpha.ndim:
+        alpha = alpha.item()
+    if not isinstance(alpha, (numbers.Real, np.bool_)):
+        raise TypeError(f"alpha must be a number, got {described(alpha)}")
+    dtype = (a if isinstance(a, Tensor) else b).dtype
     if dtype.kind != "f" and isinstance(alpha, (float, np.floating)):
         raise RuntimeError(f"for integral input tensors, alpha must not be a floating point number, got {alpha}")
     if dtype.kind != "b" and isinstance(alpha, (bool, np.bool_)):

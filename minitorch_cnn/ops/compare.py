@@ -6,7 +6,7 @@ from minitorch_cnn.autograd.function import need_one_device
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import filled, get_array_module
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.dtypes import bool_, is_floating, uint8
+from minitorch_cnn.backend.dtypes import bool_, bounds, is_floating, uint8
 from minitorch_cnn.ops.operands import need_tensor, promoted
 from minitorch_cnn.ops.shape import normalize_dims
 
@@ -21,12 +21,20 @@ def _compare(name, input, other):
     if not isinstance(input, Tensor):
         raise TypeError(f"{name} expected a Tensor first, got {described(input)}")
     need_one_device(name, input, other)
-    if isinstance(other, int) and input.array.dtype.kind in "iu":
-        bounds = np.iinfo(input.array.dtype)
-        if not bounds.min <= other <= bounds.max:  # above or below them all
-            return Tensor(filled(input.shape, getattr(np, name)(0.0, other), input.device, bool_))
+    if isinstance(other, (int, np.integer)) and input.array.dtype.kind in "iu":
+        low, high = bounds(input.array.dtype)
+        if not low <= other <= high:  # above or below them all
+            return Tensor(filled(input.shape, getattr(np, name)(0.0, float(other)), input.device, bool_))
     a, b = (x.array if isinstance(x, Tensor) else x for x in promoted(input, other))
-    return Tensor(getattr(get_array_module(a), name)(a, b))
+    return _computed(name, a, a, b)
+
+
+def _computed(name, like, *arrays):
+    """What a function of the library of the array `like` gives; arrays may be numbers."""
+    try:
+        return Tensor(getattr(get_array_module(like), name)(*arrays))
+    except ValueError as error:
+        raise RuntimeError(f"{name}: {error}") from error
 
 
 def eq(input, other):
@@ -65,7 +73,7 @@ def _element_by_element(name, *inputs):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name} expected a Tensor, got {described(x)}")
     need_one_device(name, *inputs)
-    return Tensor(getattr(get_array_module(inputs[0].array), name)(*(x.array for x in inputs)))
+    return _computed(name, inputs[0].array, *[x.array for x in inputs])
 
 
 def logical_and(input, other):
@@ -125,7 +133,7 @@ def _bitwise(name, *inputs):
     array = next(x for x in arrays if hasattr(x, "dtype"))
     if is_floating(array.dtype):
         raise NotImplementedError(f"{name} is for integers and booleans, got {array.dtype}; compare the numbers first")
-    return Tensor(getattr(get_array_module(array), name)(*arrays))
+    return _computed(name, array, *arrays)
 
 
 def any(input, dim=None, keepdim=False):
@@ -141,7 +149,9 @@ def all(input, dim=None, keepdim=False):
 def _any_or_all(input, name, dim, keepdim):
     if not isinstance(input, Tensor):
         raise TypeError(f"{name} expected a Tensor, got {described(input)}")
-    dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
+    dims = dim
+    if dim is not None:
+        dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
     answer = Tensor(getattr(input.array.astype(bool), name)(axis=dims, keepdims=keepdim))
     return answer.to(uint8) if input.dtype == uint8 else answer  # as in PyTorch, where uint8 was once its bool
 

@@ -1,6 +1,7 @@
 """Tensors from numbers: given, constant, counted or random."""
 
 import math
+import numbers
 import warnings
 
 import numpy as np
@@ -54,11 +55,16 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     given = array is not None
     device = device_of(array) if device is None and given else as_device(device)
     dtype = None if dtype is None else dtypes.as_dtype(dtype)
-    if not given:
+    if given:
+        array = plain(array)
+    else:
         array, dtype = _counted_out(data, dtype)
-    source = plain(array)
-    with quiet():  # a number too large for its type is infinite
-        array = asarray(source, device, dtype)
+    source = array
+    if dtype is None or dtype == array.dtype:
+        array = asarray(source, device)
+    else:
+        with quiet():  # a number too large for its type is infinite
+            array = asarray(source, device, dtype)
     is_shared = given and type(array) is type(source) and get_array_module(array).may_share_memory(array, source)
     return Tensor(array.copy() if is_shared else array, requires_grad=requires_grad)
 
@@ -72,6 +78,8 @@ def _counted_out(data, dtype):
         If the type is one of integers and cannot hold them.
     """
     data, found = _without_tensors(data)
+    if dtype is None and len(found) == 1:
+        (dtype,) = found
     array = np.asarray(data)
     if array.dtype.kind == "O" and found and found <= {*_PYTHONS.values()}:  # of integers of more than 64 bits
         array = array.astype(np.float64)
@@ -156,12 +164,12 @@ def _size(name, value):
 
 def zeros(*args, size=None, dtype=None, device=None, requires_grad=False):
     """Zeros of a shape: ``zeros(2, 3)`` or ``zeros((2, 3))``; float32 unless `dtype` says otherwise."""
-    return full(_shape(args, size), 0, dtype=_type(dtype), device=device, requires_grad=requires_grad)
+    return Tensor(filled(_shape(args, size), 0, as_device(device), _type(dtype)), requires_grad=requires_grad)
 
 
 def ones(*args, size=None, dtype=None, device=None, requires_grad=False):
     """Ones of a shape: ``ones(2, 3)`` or ``ones((2, 3))``; float32 unless `dtype` says otherwise."""
-    return full(_shape(args, size), 1, dtype=_type(dtype), device=device, requires_grad=requires_grad)
+    return Tensor(filled(_shape(args, size), 1, as_device(device), _type(dtype)), requires_grad=requires_grad)
 
 
 def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
@@ -177,7 +185,11 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     RuntimeError
         If the type cannot hold the value.
     """
-    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    if type(fill_value) not in _PYTHONS:
+        if isinstance(fill_value, Tensor) and not fill_value.ndim:
+            fill_value = fill_value.item()
+        if not isinstance(fill_value, (numbers.Real, np.bool_)):
+            raise TypeError(f"full expected a number to fill with, got {described(fill_value)}")
     dtype = dtypes.of_scalar(fill_value) if dtype is None else dtypes.as_dtype(dtype)
     value = dtypes.fitted(fill_value, dtype)
     return Tensor(filled(_shape((size,)), value, as_device(device), dtype), requires_grad=requires_grad)
@@ -297,9 +309,7 @@ def randint(low=None, high=None, size=None, *, generator=None, dtype=None, devic
     if low >= high:
         raise RuntimeError(f"randint expects low to be less than high, got {low} and {high}")
     dtype = _type(dtype, dtypes.int64)
-    lowest, highest = (0, 1) if dtype == dtypes.bool_ else (-(2**63), 2**63 - 1)
-    if dtype.kind in "iu":
-        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    lowest, highest = (0, 1) if dtype == dtypes.bool_ else dtypes.bounds(dtype if dtype.kind in "iu" else dtypes.int64)
     if low < lowest or high - 1 > highest:
         raise RuntimeError(f"randint: numbers from {low} to {high - 1} are out of bounds for {dtype}")
     return _tensor_of(_stream(generator).integers(low, high, _shape((size,))), dtype, device, False)

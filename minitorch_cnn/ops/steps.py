@@ -95,6 +95,6 @@ def divisible(name, input, other):
     """
     a, b = promoted(input, other)
     dtype = refuse_bool(name, a if isinstance(a, Tensor) else b).dtype
-    if dtype.kind in "iu" and (bool((b.array == 0).any()) if isinstance(b, Tensor) else b == 0):
+    if dtype.kind in "iu" and (bool((b.array == 0).any()) if isinstance(b, Tensor) else b == 0 and a.numel()):
         raise RuntimeError(f"ZeroDivisionError: {name} of integers by 0; convert them with .float() to get inf or nan")
     return a, b

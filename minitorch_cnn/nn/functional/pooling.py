@@ -136,16 +136,15 @@ def adaptive_avg_pool2d(input, output_size):
         y = SumWindows(kernel, kernel)(x) / math.prod(kernel)  # (N, C, OH, OW)
     else:
         rows, columns = _adaptive_spans(h, oh), _adaptive_spans(w, ow)
-        counts = np.subtract(*rows.T[::-1])[:, None] * np.subtract(*columns.T[::-1])
+        counts = [[(bottom - top) * (right - left) for left, right in columns] for top, bottom in rows]
         sums = SumSpans(3, columns)(SumSpans(2, rows)(x))  # (N, C, OH, OW)
-        y = sums / Tensor(asarray(counts, x.device, x.dtype))
+        y = sums / Tensor(asarray(np.array(counts, x.dtype).reshape(sizes), x.device))
     return y if input.ndim == 4 else y[0]
 
 
 def _adaptive_spans(size, output_size):
-    """Where along an axis each of the adaptive windows starts and ends: (OH, 2)."""
-    i = np.arange(output_size)
-    return np.stack([i * size // max(output_size, 1), -(-(i + 1) * size // max(output_size, 1))], axis=1)
+    """Where along an axis each of the adaptive windows starts and ends."""
+    return [(i * size // output_size, -(-(i + 1) * size // output_size)) for i in range(output_size)]
 
 
 # --- where the windows lie -------------------------------------------------------------------------------
