@@ -9,6 +9,7 @@ import numpy as np
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import checks_are_deferred, to_numpy
 from minitorch_cnn.backend.arguments import described, pair
+from minitorch_cnn.backend.dtypes import bool_
 from minitorch_cnn.backend.geometry import check_fit, paddings, span, window_count
 
 
@@ -156,8 +157,21 @@ def check_fold(input, output_size, kernel_size, dilation, padding, stride):
 # --- pooling ---------------------------------------------------------------------------------------------
 
 
-def check_pool2d(name, input, kernel_size, stride, padding, ceil_mode, dilation=1):
+def check_avg_pool2d(input, kernel_size, stride, padding, ceil_mode, divisor_override):
     """The images as a batch; and kernel, stride, padding and dilation as pairs."""
+    if divisor_override == 0:
+        raise RuntimeError("avg_pool2d: divisor_override must not be zero")
+    return _check_windows("avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode)
+
+
+def check_max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode):
+    """The images as a batch; and kernel, stride, padding and dilation as pairs."""
+    if getattr(input, "dtype", None) == bool_:
+        raise NotImplementedError("max_pool2d is for numbers, not for booleans; convert with .float()")
+    return _check_windows("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _check_windows(name, input, kernel_size, stride, padding, dilation, ceil_mode):
     x = batch_of(name, input)
     kernel = pair("kernel_size", kernel_size)
     stride = kernel if stride is None or stride == () else pair("stride", stride)
@@ -168,8 +182,6 @@ def check_pool2d(name, input, kernel_size, stride, padding, ceil_mode, dilation=
         )
     if not all(x.shape[1:]):
         raise RuntimeError(f"{name} expected images with elements, got input shape {x.shape}")
-    if x.dtype.kind == "b" and name == "max_pool2d":
-        raise NotImplementedError(f"{name} is for numbers, not for booleans; convert with .float()")
     # With ceil_mode a window may reach beyond the image, but one must start in it.
     beyond = [p + (s - 1 if ceil_mode else 0) for p, s in zip(padding, stride, strict=True)]
     check_fit(name, x.shape[2:], kernel, dilation, padding, beyond)

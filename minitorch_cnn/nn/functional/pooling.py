@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
 from minitorch_cnn.backend.geometry import span, window_count
-from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_pool2d
+from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_avg_pool2d, check_max_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
 from minitorch_cnn.ops.elementwise import maximum
@@ -54,9 +54,7 @@ def avg_pool2d(
     >>> avg_pool2d(mt.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]), 2)
     tensor([[[[3.]]]])
     """
-    if divisor_override is not None and divisor_override == 0:
-        raise RuntimeError("avg_pool2d: divisor_override must not be zero")
-    x, *geometry = check_pool2d("avg_pool2d", input, kernel_size, stride, padding, ceil_mode)
+    x, *geometry = check_avg_pool2d(input, kernel_size, stride, padding, ceil_mode, divisor_override)
     x = x if x.is_floating_point() else x.long()  # a sum of bytes is no byte
     axes = _axes(x, *geometry, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
@@ -95,7 +93,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     RuntimeError
         If the padding is too large, or the kernel is larger than the padded image.
     """
-    x, *geometry = check_pool2d("max_pool2d", input, kernel_size, stride, padding, ceil_mode, dilation)
+    x, *geometry = check_max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
     axes = _axes(x, *geometry, ceil_mode)
     lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
     kernel, stride, padding, dilation = geometry
