@@ -382,6 +382,7 @@ def test_tensors_and_modules_take_the_same_arguments_of_to(convert):
     for args, kwargs in [
         (("cpu", mt.float64), {}), ((mt.device("cpu"), np.float64), {}), ((np.float64,), {}), ((like,), {}),
         ((), {"dtype": mt.float64}), ((), {"device": "cpu", "dtype": "float64"}), ((like,), {"non_blocking": True}),
+        (("cpu", mt.float64, True), {}),
     ]:  # fmt: skip
         assert convert(mt.ones(2), *args, **kwargs).dtype == mt.float64
     assert convert(mt.ones(2), None).dtype == mt.float32

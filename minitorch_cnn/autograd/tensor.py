@@ -239,7 +239,7 @@ class Tensor(Operators, Methods, InPlace):
         """
         flags = [arg for arg in args if isinstance(arg, bool)]
         copy = flags[1] if len(flags) > 1 else copy
-        device, dtype = destination(args[: len(args) - len(flags)], device, dtype)
+        device, dtype = destination(args, device, dtype)
         converted = self._converted(device or self.device, dtype or self.dtype)
         return converted.clone() if copy and converted is self else converted
 

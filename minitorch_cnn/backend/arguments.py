@@ -58,7 +58,7 @@ def destination(args, device=None, dtype=None):
     Parameters
     ----------
     args : sequence
-        Each a device or its name, a type, or a tensor to become like.
+        Each a device or its name, a type, or a tensor to become like; or True or False, which are other settings.
     device, dtype : optional
         What was given by keyword.
 
@@ -74,7 +74,7 @@ def destination(args, device=None, dtype=None):
             device = arg
         elif hasattr(arg, "array"):
             device, dtype = arg.device, arg.dtype
-        elif arg is not None:
+        elif arg is not None and not isinstance(arg, bool):
             dtype = arg
     return None if device is None else as_device(device), None if dtype is None else as_dtype(dtype)
 
