@@ -715,6 +715,19 @@ def test_a_function_that_changes_its_inputs_is_named_and_they_are_put_back():
             assert (x.tolist(), y.tolist()) == before
 
 
+def test_an_array_that_the_function_changes_is_put_back():
+    def function(x, a):
+        a += 1
+        return x * mt.tensor(a)
+
+    a = np.arange(3.0)
+    with pytest.raises(GradcheckError, match="changes input 1"):
+        mt.gradcheck(function, [double(3), a])
+    assert a.tolist() == [0, 1, 2]
+    texts = np.array(["a", "b"])
+    assert mt.gradcheck(lambda x, texts, a: x * len(texts) * mt.tensor(a), [double(3), texts, a])
+
+
 def test_a_module_that_changes_its_parameters_is_named():
     class Normalizes(nn.Linear):
         def forward(self, x):
@@ -815,6 +828,16 @@ def test_inputs_may_share_memory_with_each_other_and_with_what_the_function_know
     assert memory.tolist() == [1.0, 2.0, 3.0] and x.array is memory
 
 
+def test_an_input_that_was_computed_from_another_is_refused():
+    base = double(4)
+    for view in (base[1:], base[1:] * 2):
+        for checked in (mt.gradcheck, mt.gradgradcheck):
+            with pytest.raises(ValueError, match="input 0 was computed from another input.*detach"):
+                checked(lambda x, y: x * y[1:], [view, base])
+            assert checked(lambda x: x * x * x, view)  # alone, it is as good as any
+            assert checked(lambda x, y: x * y[1:], [view.detach().requires_grad_(), base])
+
+
 def test_inputs_may_overlap_themselves():
     windows = np.lib.stride_tricks.sliding_window_view(np.arange(5.0), 3)
     x = mt.from_numpy(np.lib.stride_tricks.as_strided(np.arange(5.0), (3, 3), (8, 8))).requires_grad_()
@@ -876,6 +899,7 @@ def test_random_gradients_are_refused_beyond_a_tolerance():
         (lambda x: (x, None), TypeError, "output 1 is of type NoneType"),
         (lambda x: None, TypeError, "got NoneType"),
         (lambda x: x.sum().item(), TypeError, "got float"),
+        (lambda x: x.detach().numpy() * 2, TypeError, "got ndarray: compute with tensors throughout, or .*check_pair"),
         (lambda x: x.argmax(), ValueError, "none of its outputs is of a floating-point type"),
         (lambda x: (), ValueError, "none of its outputs"),
     ],

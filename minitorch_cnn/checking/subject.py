@@ -5,6 +5,7 @@ from itertools import zip_longest
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.autograd.walk import grad
 from minitorch_cnn.backend import asarray, to_numpy
 from minitorch_cnn.checking.errors import GradcheckError, ShapeChanged
 
@@ -22,8 +23,12 @@ def as_tuple(inputs):
 
 
 def tensors_of(func, inputs):
-    """All tensors that a function is called with, by name: the inputs, and the parameters of a module."""
-    named = {f"input {i}": x for i, x in enumerate(inputs) if isinstance(x, Tensor)}
+    """All tensors and arrays that a function is called with, by name: the inputs, and the parameters of a module."""
+    named = {
+        f"input {i}": Lent(x) if isinstance(x, np.ndarray) else x
+        for i, x in enumerate(inputs)
+        if isinstance(x, Tensor) or (isinstance(x, np.ndarray) and x.dtype.kind in "fiub")
+    }
     if hasattr(func, "named_parameters"):
         named |= {f"parameter {name}": parameter for name, parameter in func.named_parameters()}
     return named
@@ -37,7 +42,7 @@ def checked(tensors):
     TypeError
         If one is not float64.
     ValueError
-        If there is none, or one repeats its memory.
+        If there is none, or one repeats its memory, or was computed from another.
     """
     found = {name: x for name, x in tensors.items() if x.requires_grad}
     if not found:
@@ -50,7 +55,19 @@ def checked(tensors):
             )
         if x.numel() and any(stride == 0 and size > 1 for stride, size in zip(x.array.strides, x.shape, strict=True)):
             raise ValueError(f"elements of {name} share their memory, as expand() makes them; pass a clone() of it")
+    for name, x in found.items():
+        others = [y for y in found.values() if y is not x]
+        if not x.is_leaf and others and any(dx is not None for dx in _walk(x, others)):
+            raise ValueError(
+                f"{name} was computed from another input: a gradient with respect to that would go through both. Make "
+                "it an input of its own, by .detach().requires_grad_()"
+            )
     return found
+
+
+def _walk(x, others):
+    """The gradients of the sum of x with respect to others, None where there is no way to them."""
+    return grad(x, others, like(np.ones(x.shape), x), retain_graph=True, allow_unused=True)
 
 
 def outputs_of(func, inputs):
@@ -58,9 +75,12 @@ def outputs_of(func, inputs):
     outputs = func(*inputs)
     outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
     if not isinstance(outputs, (tuple, list)):
+        hint = "wrap it in a lambda that picks them"
+        if isinstance(outputs, np.ndarray):
+            hint = "compute with tensors throughout, or check a function of arrays with its backward by check_pair"
         raise TypeError(
-            f"gradcheck needs a function that returns a tensor or a tuple of tensors, got {type(outputs).__name__}: "
-            "wrap it in a lambda that picks them"
+            "gradcheck needs a function that returns a tensor or a tuple of tensors, "
+            f"got {type(outputs).__name__}: {hint}"
         )
     for i, y in enumerate(outputs):
         if not isinstance(y, Tensor):
@@ -93,6 +113,12 @@ def need_no_empty(tensors):
             )
 
 
+class Lent(Tensor):
+    """Stands for an array that the function is handed itself."""
+
+    __slots__ = ()
+
+
 class Copies:
     """Tensors that hold copies of their arrays in a ``with`` block.
 
@@ -111,19 +137,24 @@ class Copies:
 
     def __exit__(self, *_):
         for x, original in self.originals.values():
+            if isinstance(x, Lent) and not _same(original, x.array):
+                original[...] = x.array
             x.array = original
 
     def need_unchanged(self):
         """Refuse a function that has changed what it was called with."""
         for name, x in self.tensors.items():
             copy, (_, original) = self.copies[id(x)], self.originals[id(x)]
-            if x.array is not copy or not np.array_equal(
-                to_numpy(copy), to_numpy(original), equal_nan=x.is_floating_point()
-            ):
+            if x.array is not copy or not _same(original, copy):
                 raise GradcheckError(
                     f"the function changes {name}, of shape {x.shape}, in place: it is called many times, and each "
                     "call would begin at another point. Let it work on a clone() (the values given are as they were)"
                 )
+
+
+def _same(a, b):
+    a, b = to_numpy(a), to_numpy(b)
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def need_shapes(expected, outputs):
