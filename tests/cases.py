@@ -489,6 +489,12 @@ for name, options in [
         batch=1,
     )
 ties = lambda rng: rng.integers(0, 2, (2, 2, 5, 6)).astype(float)  # noqa: E731
+case(
+    "gradient of max_pool2d",
+    lambda m, x, v: m.autograd.grad((m.nn.functional.max_pool2d(x, 2, 1) ** 2 * v).sum(), x, create_graph=True)[0],
+    distinct(1, 2, 3, 3),
+    (1, 2, 2, 2),
+)
 case("max_pool2d of ties", lambda m, x: m.nn.functional.max_pool2d(x, 3, 2, 1, return_indices=True), ties, smooth=False)
 case(
     "max_pool2d of -1", lambda m, x: m.nn.functional.max_pool2d(x - x.detach() - 1, 3, 1, 1), (1, 1, 3, 4), smooth=False

@@ -10,6 +10,7 @@ from minitorch_cnn.backend.arrays import (
     keep_freed_memory,
     scatter_add,
     share_memory,
+    strided,
     synchronize,
     to_numpy,
 )

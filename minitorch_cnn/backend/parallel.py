@@ -6,6 +6,7 @@ NumPy lets go of Python's interpreter lock while it computes, so that threads re
 that multiply matrices have threads of their own; while ours compute, they are held to one, for theirs wait by spinning.
 """
 
+import functools
 import os
 import queue
 import threading
@@ -51,16 +52,22 @@ def parts_of(size):
     return 2 ** ((size // SMALLEST).bit_length() // 2)
 
 
+@functools.cache
 def slices(count, parts):
     """So many slices of ``range(count)``, as even as can be, but none empty.
 
     Examples
     --------
     >>> slices(10, 3)
-    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    (slice(0, 3, None), slice(3, 6, None), slice(6, 10, None))
     """
     parts = max(1, min(count, parts))
-    return [slice(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
+    return tuple(slice(count * i // parts, count * (i + 1) // parts) for i in range(parts))
+
+
+def slices_of(array, count, size=None):
+    """Slices of `count` rows for work on an array, with so many elements in all: one, if they are few or on a GPU."""
+    return slices(count, parts_of(array.size if size is None else size) if isinstance(array, np.ndarray) else 1)
 
 
 def over(function, *arrays):

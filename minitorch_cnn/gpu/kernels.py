@@ -130,8 +130,8 @@ def _as_products(y, groups):
     return rows.reshape(oh, groups, o // groups, ow * n).transpose(1, 0, 2, 3)
 
 
-def sum_windows(x, kernel, stride):
-    """The sum of each window of images on a GPU, in one launch: (N, C, OH, OW), in memory (OH, C, OW, N)."""
+def sum_windows(x, kernel, stride, divisor):
+    """See `ops.windows`: in one launch, (N, C, OH, OW), in memory (OH, C, OW, N)."""
     n, c, h, w = x.shape
     none, one = (0, 0), (1, 1)
     oh, ow = window_counts((h, w), kernel, stride, one, none, none)
@@ -139,10 +139,12 @@ def sum_windows(x, kernel, stride):
     y = get_array_module(x).empty((oh, c, ow, n), x.dtype)
     geometry = _geometry(x.shape, (oh, ow), kernel, stride, one, none, 1)
     launch("sum_windows", y, blocks(size), (THREADS,), x, _image_strides(x), y, geometry, size)
+    if divisor != 1:
+        y /= divisor
     return y.transpose(3, 1, 0, 2)
 
 
-def spread_windows(x, kernel, stride, size):
+def spread_windows(x, kernel, stride, divisor, size):
     """The transpose of `sum_windows`: each element of x added to all places of its window, in images of H × W.
 
     It is `col2im`, where each column holds one number throughout: a view of stride 0.
@@ -150,6 +152,7 @@ def spread_windows(x, kernel, stride, size):
     n, c, oh, ow = x.shape
     xp = get_array_module(x)
     rows = x.transpose(1, 2, 3, 0).reshape(c, oh, 1, ow * n)
+    rows = rows if divisor == 1 else rows / divisor
     columns = xp.broadcast_to(rows, (c, oh, kernel[0] * kernel[1], ow * n))
     return col2im(columns, (n, c, *size), kernel, stride, (1, 1), (0, 0), (0, 0), c)
 

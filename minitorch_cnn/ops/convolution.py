@@ -9,15 +9,17 @@ are copied into it. Rows lie in memory one behind the other, and so do those of 
 the output, the matrix of its windows is a view of what is there already.
 """
 
+import functools
+
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import add_to_rows, get_array_module, parallel
 from minitorch_cnn.backend.geometry import span, window_counts
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.linalg import SHARED, small_products
-from minitorch_cnn.ops.windows import as_in_memory, sliding
+from minitorch_cnn.ops.windows import as_in_memory, inside, rows_at, sliding
 
-BLOCK = 2**18  # elements of the columns that one thread holds at a time
+BLOCK = 2**19  # elements of the columns that one thread holds at a time
 
 
 class Convolve(Function):
@@ -137,23 +139,19 @@ def convolve_transposed(g, w, size, stride, dilation, before, after, groups):
     def fill(rows):
         part = x[rows]
         columns = xp.empty((len(part), groups, c, kw, ow, n), g.dtype)
-        for row, out in zip(range(h)[rows], columns.reshape(len(part), groups, c * kw, ow * n)):
-            met = [(kh - 1 - k, *divmod(row + top - k * dh, sh)) for k in reversed(range(kh))]
-            met = [(k, i) for k, i, rest in met if rest == 0 and 0 <= i < oh]
-            if met:
-                k, i = map(_as_slice, zip(*met))
-                some = images[i].transpose(1, 0, 2, 3).reshape(groups, len(met) * o // groups, ow * n)
-                small_products(filters[:, :, k].reshape(groups, c * kw, len(met) * o // groups), some, out)
-            else:
-                out[...] = 0
+        products = columns.reshape(len(part), groups, c * kw, ow * n)
+        for places, taps, first, step in _meetings(rows.start, rows.stop, oh, kh, sh, dh, top):
+            out, some = products[places], filters[:, :, taps]
+            depth = some.shape[2] * o // groups
+            met = rows_at(images, first, len(out), some.shape[2], step).transpose(0, 2, 1, 3, 4)
+            small_products(some.reshape(groups, c * kw, depth), met.reshape(len(out), groups, depth, ow * n), out)
         part[...] = 0
         for k in range(kw):
-            there, here = _inside(slice(0, ow), sw, k * dw - left, wide)
+            there, here = inside(slice(0, ow), sw, k * dw - left, wide)
             part[:, :, :, here] += columns[:, :, :, k, there]
 
-    size_of_row = groups * c * kw * ow * n  # elements of the columns of one row
-    is_large = h * size_of_row * kh * o // groups > SHARED
-    parallel.run(fill, parallel.slices(h, _rounded(h * size_of_row // BLOCK, is_large)))
+    parts = _parts(h * groups * c * kw * ow * n, g.size * c * kh * kw)
+    parallel.run(fill, parallel.slices(h, parts))
     return x.reshape(h, groups * c, wide, n).transpose(3, 1, 0, 2)
 
 
@@ -167,7 +165,7 @@ def im2col(x, kernel_size, stride, dilation, before, groups, block):
     x = x.reshape(h, groups, c // groups, wide, n).transpose(1, 0, 2, 3, 4)  # (G, H, C/G, W, N)
     top, height = oh.start * stride[0] - before[0], (oh.stop - oh.start - 1) * stride[0] + span(kh, dilation[0])
     inner = max(top, 0), min(top + height, h)  # the rows that lie in the image
-    places = [_inside(ow, stride[1], k * dilation[1] - before[1], wide) for k in range(kw)]
+    places = [inside(ow, stride[1], k * dilation[1] - before[1], wide) for k in range(kw)]
     is_framed = inner != (top, top + height) or any(there != slice(0, ow.stop - ow.start) for there, _ in places)
     rows = (xp.zeros if is_framed else xp.empty)((groups, height, c // groups, kw, ow.stop - ow.start, n), x.dtype)
     for k, (there, here) in enumerate(places):
@@ -175,16 +173,6 @@ def im2col(x, kernel_size, stride, dilation, before, groups, block):
     windows = sliding(rows, 1, kh, stride[0], dilation[0]).transpose(0, 1, 6, 2, 3, 4, 5)
     shape = groups, oh.stop - oh.start, kh * (c // groups) * kw, (ow.stop - ow.start) * n
     return windows.reshape(shape)  # a view, unless rows are dilated
-
-
-def _inside(places, stride, offset, size):
-    """Which of some windows have their element at an offset inside the image, and where: two slices."""
-    first = max(places.start, -(offset // stride))
-    stop = min(places.stop, (size - 1 - offset) // stride + 1)
-    if first >= stop:
-        return slice(0, 0), slice(0, 0)
-    here = slice(first * stride + offset, (stop - 1) * stride + offset + 1, stride)
-    return slice(first - places.start, stop - places.start), here
 
 
 def _at(block, y):
@@ -208,18 +196,42 @@ def blocks(images, counts, kernel_size, multiplications):
         For each place of a window, image and element of the kernel.
     """
     (oh, ow), (kh, kw), (_, c, _, n) = counts, kernel_size, images.shape
-    of_row = c * kw * ow * n  # elements of the columns of one row
-    parts = _rounded(oh * of_row // BLOCK, oh * ow * n * kh * kw * multiplications > SHARED)
-    across = parallel.slices(ow, min(parts, max(1, ow * n // 256)))  # each wide enough for the product
-    down = parallel.slices(oh, oh * of_row // len(across) // BLOCK)
-    return [(rows, places) for rows in down for places in across]
+    parts = _parts(oh * c * kw * ow * n, oh * ow * n * kh * kw * multiplications)
+    across = parallel.slices(ow, 2 if parts > 1 and ow * n >= 2048 else 1)  # short rows are slow to read and write
+    return [(rows, places) for rows in parallel.slices(oh, parts // len(across)) for places in across]
 
 
-def _rounded(parts, is_large):
-    """As many parts as memory asks for, but such that two or four threads have equally many."""
-    return -(-max(parts, int(is_large)) // 4) * 4
+def _parts(elements, multiplications):
+    """Into how many parts to cut columns of so many elements, with which so much is to be multiplied."""
+    return 1 if multiplications < SHARED else max(4, elements // BLOCK)
+
+
+@functools.cache
+def _meetings(start, stop, oh, kh, stride, dilation, top):
+    """Which rows of the images the same rows of the filters meet, and from where.
+
+    Returns
+    -------
+    list of (slice, slice, int, int)
+        For each set of rows of the filters that is met: the rows of the images, counted from `start`; those of the
+        filters, counted from the last; the first row of g that they meet the first of the images from, and the step to
+        the next. The next row of the images meets them one row later.
+    """
+    found = {}
+    for row in range(start, stop):
+        met = [(kh - 1 - k, *divmod(row + top - k * dilation, stride)) for k in reversed(range(kh))]
+        met = [(k, i) for k, i, rest in met if rest == 0 and 0 <= i < oh]
+        taps, places = tuple(k for k, _ in met), [i for _, i in met] or [0]
+        begins = row - stride * places[0] if met else row  # the same for rows that meet them one after the other
+        rows, *_ = found.setdefault((taps, begins), ([], taps, places[0], _step(places)))
+        rows.append(row - start)
+    return [(_as_slice(rows), _as_slice(taps), first, step) for rows, taps, first, step in found.values()]
 
 
 def _as_slice(numbers):
     """Whole numbers at equal distances as a slice."""
-    return slice(numbers[0], numbers[-1] + 1, numbers[1] - numbers[0] if len(numbers) > 1 else 1)
+    return slice(numbers[0], numbers[-1] + 1, _step(numbers)) if numbers else slice(0, 0)
+
+
+def _step(numbers):
+    return numbers[1] - numbers[0] if len(numbers) > 1 else 1

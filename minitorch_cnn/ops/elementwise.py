@@ -6,7 +6,7 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import CPU, device_of, get_array_module
+from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted
 from minitorch_cnn.gpu import kernels
@@ -93,19 +93,29 @@ class SigmoidGradient(Function):
 @on_gpu(kernels.sigmoid)
 def sigmoid_of(x):
     """``1 / (1 + exp(-x))`` of an array, in its memory order."""
-    xp = get_array_module(x)
-    y = xp.negative(x, out=xp.empty_like(x))
-    xp.exp(y, out=y)  # where this overflows, the quotient is 0, and so it should be
-    y += 1
-    return xp.divide(1, y, out=y)
+    xp, y = get_array_module(x), get_array_module(x).empty_like(x)
+
+    def fill(y, x):
+        xp.negative(x, out=y)
+        xp.exp(y, out=y)  # where this overflows, the quotient is 0, and so it should be
+        y += 1
+        xp.divide(1, y, out=y)
+
+    parallel.over(fill, y, x)
+    return y
 
 
 @on_gpu(kernels.sigmoid_gradient, typed=(0, 1))
 def sigmoid_gradient_of(dy, y):
     """``dy y (1 - y)`` of arrays."""
-    dx = 1 - y
-    dx *= y
-    dx *= dy
+    xp, dx = get_array_module(y), get_array_module(y).empty_like(y)
+
+    def fill(dx, dy, y):
+        xp.subtract(1, y, out=dx)
+        dx *= y
+        dx *= dy
+
+    parallel.over(fill, dx, dy, y)
     return dx
 
 

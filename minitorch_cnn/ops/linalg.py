@@ -15,7 +15,8 @@ from minitorch_cnn.ops.shape import reshape, transpose
 
 __all__ = ["matmul"]
 
-SHARED = 2**21  # multiplications: to share less among threads is not worth it
+SMALL = 10**6  # multiplications: up to here, OpenBLAS does not copy the factors first
+SHARED = 2**23  # multiplications: to share less among threads is not worth it
 
 
 class MatMul(Function):
@@ -63,14 +64,16 @@ def product(a, b):
 @on_gpu(kernels.matmul, typed=(0, 1))
 def shared_product(a, b):
     """The product of matrices (..., M, K) and (..., K, N): parts of its rows or columns, on threads if it is large."""
-    batch, (m, k), n = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2:], b.shape[-1]
-    xp = get_array_module(a)
+    xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
+    if m * k * n <= SMALL and a.ndim == b.ndim == 2 and k > 1:
+        return xp.matmul(a, b)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = xp.empty((*batch, m, n), xp.result_type(a, b))
-    is_large = y.size * k > SHARED and device_of(a) == CPU
+    parts = 4 if y.size * k > SHARED and device_of(a) == CPU else 1
     if m > n:
-        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, 4 if is_large else 1))
+        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, parts))
     else:
-        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, 4 if is_large else 1))
+        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, parts))
     return y
 
 
@@ -95,7 +98,7 @@ def small_products(a, b, out):
 @functools.cache
 def _parts(m, k, n):
     """Into how many equal parts to cut n columns: as many as it takes, if each is at least 16 wide."""
-    least = m * k * n // 10**6 + 1
+    least = m * k * n // SMALL + 1
     return next((parts for parts in range(least, n // 16 + 1) if n % parts == 0), 1)
 
 

@@ -10,9 +10,13 @@ from minitorch_cnn.backend.geometry import span, window_count
 from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_avg_pool2d, check_max_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
+<<<<<<< ours
 from minitorch_cnn.ops.elementwise import maximum
 from minitorch_cnn.ops.reduce import pick
 from minitorch_cnn.ops.windows import SumSpans, SumWindows, Windows
+=======
+from minitorch_cnn.ops.windows import MaxWindows, SumWindows
+>>>>>>> theirs
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
@@ -59,8 +63,11 @@ def avg_pool2d(
     axes = _axes(x, *geometry, ceil_mode)
     divisor = divisor_override or _divisors(axes, x, count_include_pad)
     kernel, stride, *_ = geometry
-    sums = SumWindows(kernel, stride)(_with_padding(x, axes, 0))  # (N, C, OH, OW)
-    y = div(sums, divisor, rounding_mode=None if x.is_floating_point() else "trunc")
+    x = _with_padding(x, axes, 0)
+    if x.is_floating_point() and not isinstance(divisor, Tensor):  # every window is whole
+        y = SumWindows(kernel, stride, divisor)(x)  # (N, C, OH, OW)
+    else:
+        y = div(SumWindows(kernel, stride)(x), divisor, rounding_mode=None if x.is_floating_point() else "trunc")
     return y if input.ndim == 4 else y[0]
 
 
@@ -97,18 +104,12 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     axes = _axes(x, *geometry, ceil_mode)
     lowest = -math.inf if x.is_floating_point() else np.iinfo(x.dtype).min
     kernel, stride, padding, dilation = geometry
-    windows = Windows(kernel, stride, dilation)(_with_padding(x, axes, lowest))
-    n, c, oh, ow, kh, kw = windows.shape
-    candidates = windows.permute(4, 5, 2, 1, 3, 0).reshape(kh * kw, oh, c, ow, n)
-    values, index = candidates.max(0)  # (OH, C, OW, N)
-    if any(padding):
-        index = _off_padding(index, axes, kw)
-        values = pick(candidates, 0, index.unsqueeze(0)).squeeze(0)
-    y = values.permute(3, 1, 0, 2)  # (N, C, OH, OW)
+    largest = MaxWindows(kernel, stride, dilation, _first_inside(axes, x) if any(padding) else None)
+    y = largest(_with_padding(x, axes, lowest))  # (N, C, OH, OW)
     y = y if input.ndim == 4 else y[0]
     if not return_indices:
         return y
-    indices = _plane_indices(index, axes, kw).permute(3, 1, 0, 2)
+    indices = _plane_indices(Tensor(largest.index).long(), axes, kernel[1]).permute(3, 1, 0, 2)
     return y, indices if input.ndim == 4 else indices[0]
 
 
@@ -199,10 +200,10 @@ def _plane_indices(index, axes, kw):
     return i * columns.size + j
 
 
-def _off_padding(index, axes, kw):
-    """The index in the window, but of the first element of the image where the padding, -inf, was as large as any."""
-    top, left = _corners(axes, [-(np.minimum(a.starts(), 0) // a.dilation) for a in axes], index.device)
-    return maximum(index // kw, top) * kw + maximum(index % kw, left)
+def _first_inside(axes, x):
+    """The first row and column of each window that lie in the image: the padding, -inf, may be as large as any."""
+    numbers = [-(np.minimum(a.starts(), 0) // a.dilation) for a in axes]
+    return [corner.array for corner in _corners(axes, numbers, x.device)]
 
 
 def _corners(axes, numbers, device):
