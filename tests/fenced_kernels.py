@@ -46,7 +46,7 @@ def main(side):
     elementwise.sigmoid_gradient_of(x, elementwise.sigmoid_of(x))
     for geometry in [((3, 2), (2, 1), (1, 2), (1, 0), (0, 1), 2), ((2, 2), (2, 2), (1, 1), (0, 0), (0, 0), 1)]:
         kernels.col2im(kernels.im2col(x, *geometry), x.shape, *geometry)
-    kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
+    kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1), 6), (2, 3), (2, 1), 6, x.shape[2:])
     losses, totals = ce.losses_of(logits, labels, -1)
     ce.gradient_of(logits, labels, -1, losses, totals, False)
     for shapes in [((17, 33), (33, 65)), ((2, 6, 600), (2, 600, 3))]:

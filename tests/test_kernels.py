@@ -185,12 +185,12 @@ def test_sums_of_windows(device, dtype, drawn, layout):
     shape = (*shape[:2], *(max(s, k) for s, k in zip(shape[2:], kernel)))
     x = LAYOUTS[layout](numbers(*shape, dtype=dtype))
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))[:, :, :: stride[0], :: stride[1]]
-    y = kernels.sum_windows(on_device(x), kernel, stride)
+    y = kernels.sum_windows(on_device(x), kernel, stride, 1)
     close(y, windows.sum(axis=(4, 5)))
     n, c, oh, ow = y.shape
     assert y.transpose(2, 1, 3, 0).strides == np.empty((oh, c, ow, n), dtype).strides
     dy = LAYOUTS[layout](numbers(n, c, oh, ow, dtype=dtype))
-    dx, expected = kernels.spread_windows(on_device(dy), kernel, stride, shape[2:]), np.zeros(shape, dtype)
+    dx, expected = kernels.spread_windows(on_device(dy), kernel, stride, 1, shape[2:]), np.zeros(shape, dtype)
     for i, j in itertools.product(range(oh), range(ow)):
         rows, columns = (slice(k * s, k * s + size) for k, s, size in zip((i, j), stride, kernel))
         expected[:, :, rows, columns] += dy[:, :, i, j, None, None]
@@ -416,7 +416,7 @@ def test_nothing_is_written_beside_an_output(standin, monkeypatch):
     geometry = (3, 2), (2, 1), (1, 2), (1, 0), (0, 1), 2
     elementwise.sigmoid_gradient_of(x, elementwise.sigmoid_of(x))
     kernels.col2im(kernels.im2col(x, *geometry), x.shape, *geometry)
-    kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1)), (2, 3), (2, 1), x.shape[2:])
+    kernels.spread_windows(kernels.sum_windows(x, (2, 3), (2, 1), 6), (2, 3), (2, 1), 6, x.shape[2:])
     totals = ce.losses_of(logits, labels, -100)[1]
     ce.gradient_of(logits, labels, -100, one, totals, True)
     kernels.in_tiles(on_device(numbers(17, 600)), on_device(numbers(600, 70)))

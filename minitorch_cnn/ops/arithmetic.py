@@ -1,6 +1,7 @@
 """Sums, products and powers, element by element."""
 
 import numbers
+import functools
 import operator
 
 import numpy as np
@@ -10,6 +11,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, in_memory_order
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted, wrapped
+from minitorch_cnn.backend.parallel import by_element
 from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
 from minitorch_cnn.ops.steps import FloorDivide, TruncDivide, divisible
@@ -23,7 +25,7 @@ class Add(Function):
     reads = {}
 
     def forward(self, a, b):
-        return a + b
+        return by_element(operator.add, a, b)
 
     def backward(self, dy, y, a, b):
         return dy, dy
@@ -35,7 +37,7 @@ class Sub(Function):
     reads = {}
 
     def forward(self, a, b):
-        return a - b
+        return by_element(operator.sub, a, b)
 
     def backward(self, dy, y, a, b):
         return dy, -dy if wants_grad(b) else None
@@ -47,7 +49,7 @@ class Mul(Function):
     reads = {"da": "b", "db": "a"}
 
     def forward(self, a, b):
-        return a * b
+        return by_element(operator.mul, a, b)
 
     def backward(self, dy, y, a, b):
         return dy * b if wants_grad(a) else None, dy * a if wants_grad(b) else None
@@ -59,7 +61,7 @@ class Div(Function):
     reads = {"da": "b", "db": "y b"}
 
     def forward(self, a, b):
-        return a / b
+        return by_element(operator.truediv, a, b)
 
     def backward(self, dy, y, a, b):
         return dy / b if wants_grad(a) else None, -dy * y / b if wants_grad(b) else None
@@ -74,7 +76,7 @@ class Scale(Function):
         self.times_or_by = times_or_by
 
     def forward(self, x, k):
-        return in_memory_order(self.times_or_by, x, k)
+        return in_memory_order(functools.partial(by_element, self.times_or_by), x, k)
 
     def backward(self, dy, y, x, k):
         return Scale(self.times_or_by)(dy, k), None
@@ -86,7 +88,7 @@ class Neg(Function):
     reads = {}
 
     def forward(self, x):
-        return -x
+        return by_element(operator.neg, x)
 
     def backward(self, dy, y, x):
         return (-dy,)

@@ -1,5 +1,6 @@
 """Sums, means and extremes over dimensions."""
 
+import functools
 import math
 from collections import namedtuple
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import CPU, device_of, get_array_module
+from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import maximum, minimum, where
@@ -92,7 +93,20 @@ class Pick(Function):
 
 
 def sum_of(x, dims, keepdim):
-    """The sum of an array over dimensions, a tuple; exact enough for millions of terms."""
+    """The sum of an array; by parts along the axis that lies outermost in memory, if it is large."""
+    parts = parallel.parts_of(x.size) if device_of(x) == CPU else 1
+    if parts == 1:
+        return _sum_of_part(x, dims, keepdim)
+    axis = parallel.outermost(x)
+    before = (slice(None),) * axis
+    slices = parallel.slices(x.shape[axis], parts)
+    sums = parallel.run(lambda part: _sum_of_part(x[(*before, part)], dims, True), slices)
+    y = functools.reduce(np.add, sums) if axis in dims else np.concatenate(sums, axis)
+    return y if keepdim else y.squeeze(dims)
+
+
+def _sum_of_part(x, dims, keepdim):
+    """The sum of an array, exact enough for millions of terms."""
     # NumPy adds in pairs, which keeps rounding small, what are neighbours in memory. Others it adds one by one: in
     # float32, the sum of 2^25 ones would be 2^24.
     if x.size > 1024 and x.dtype == float32 and _terms(x, dims) > 1024 * _neighbours(x, dims):

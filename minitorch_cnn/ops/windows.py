@@ -90,7 +90,6 @@ class SpreadWindows(Function):
         return (SumWindows(*self.geometry)(dy),)
 
 
-<<<<<<< ours
 class SumSpans(Function):
     """y[i] = Σ x over the i-th span of a dimension;  dx = each element of dy, added to all of its span."""
 
@@ -129,7 +128,8 @@ class SpreadSpans(Function):
 
     def backward(self, dy, y, x):
         return (SumSpans(self.dim, self.spans)(dy),)
-=======
+
+
 class MaxWindows(Function):
     """y[n, c, i, j] = the largest element of the window of x[n, c] at (i, j);  dx = dy at its place, else 0.
 
@@ -190,7 +190,6 @@ class TakeFromWindows(Function):
 
     def backward(self, dy, y, x):
         return (PutInWindows(*self.geometry, x.shape[2:])(dy),)
->>>>>>> theirs
 
 
 class Pad(Function):

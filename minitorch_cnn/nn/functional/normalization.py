@@ -49,27 +49,22 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     c = input.shape[1]
     per_channel = (1, c) + (1,) * (input.ndim - 2)
     if training:
-        mean, var = _batch_statistics(input)
+        dims = (0, *range(2, input.ndim))
+        mean = input.mean(dims, keepdim=True)  # (1, C, 1, …)
+        centred = input - mean  # (N, C, …)
+        var = (centred * centred).mean(dims, keepdim=True)  # (1, C, 1, …)
         if running_mean is not None:
             count = input.numel() // c
             with no_grad():
                 _move(running_mean, mean.reshape(c), momentum)
                 _move(running_var, var.reshape(c) * (count / (count - 1)), momentum)
     else:
-        mean, var = running_mean.reshape(per_channel), running_var.reshape(per_channel)
+        centred, var = input - running_mean.reshape(per_channel), running_var.reshape(per_channel)
     scale = 1 / (var + eps).sqrt()  # (1, C, 1, …)
     if weight is not None:
         scale = scale * weight.reshape(per_channel)
-    output = (input - mean) * scale  # (N, C, …)
+    output = centred * scale  # (N, C, …)
     return output if bias is None else output + bias.reshape(per_channel)
-
-
-def _batch_statistics(input):
-    """Mean and (biased) variance of every channel: (1, C, 1, …)."""
-    dims = (0, *range(2, input.ndim))
-    mean = input.mean(dims, keepdim=True)
-    centred = input - mean  # (N, C, …)
-    return mean, (centred * centred).mean(dims, keepdim=True)
 
 
 def _move(average, value, momentum):

@@ -10,13 +10,7 @@ from minitorch_cnn.backend.geometry import span, window_count
 from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_avg_pool2d, check_max_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
-<<<<<<< ours
-from minitorch_cnn.ops.elementwise import maximum
-from minitorch_cnn.ops.reduce import pick
-from minitorch_cnn.ops.windows import SumSpans, SumWindows, Windows
-=======
-from minitorch_cnn.ops.windows import MaxWindows, SumWindows
->>>>>>> theirs
+from minitorch_cnn.ops.windows import MaxWindows, SumSpans, SumWindows
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
