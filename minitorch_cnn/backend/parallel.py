@@ -7,7 +7,6 @@ that multiply matrices have threads of their own; while ours compute, they are h
 """
 
 import functools
-import operator
 import os
 import queue
 import threading
@@ -18,10 +17,6 @@ import numpy as np
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.arrays import keep_freed_memory
 
-_UFUNCS = {
-    operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply, operator.truediv: np.divide,
-    operator.neg: np.negative,
-}  # fmt: skip
 SMALLEST = 2**16  # elements: to share less among threads costs more than it brings
 
 
@@ -90,26 +85,15 @@ def over(function, *arrays):
     run(lambda part: function(*[array[(*before, part)] for array in arrays]), slices(x.shape[axis], parts))
 
 
-def by_element(function, *operands):
-    """``function(*operands)`` of arrays and numbers, element by element: an operator or NumPy's; in parts, if large."""
-    for x in operands:
-        if isinstance(x, np.ndarray) and x.size >= 2 * SMALLEST:
-            break
-    else:
-        return function(*operands)
-    ufunc = _UFUNCS.get(function, function)
-    try:
-        arrays = [np.broadcast_to(o, x.shape) for o in operands if isinstance(o, np.ndarray)]
-    except ValueError:  # together they are larger than each, or do not fit
-        return function(*operands)
-    dtype = ufunc(*[o[(..., *[slice(0)] * o.ndim)] if isinstance(o, np.ndarray) else o for o in operands]).dtype
+def by_element(ufunc, x):
+    """``ufunc(x)`` of an array, element by element, with the result in its memory order; in parts, if large.
 
-    def fill(y, *arrays):
-        arrays = iter(arrays)
-        ufunc(*[next(arrays) if isinstance(o, np.ndarray) else o for o in operands], out=y)
-
-    y = np.empty_like(x, dtype=dtype)
-    over(fill, y, *arrays)
+    It is for what takes long: to add or multiply two arrays is to wait for their memory, and threads wait no shorter.
+    """
+    if not isinstance(x, np.ndarray) or x.size < 2 * SMALLEST:
+        return ufunc(x)
+    y = np.empty_like(x)
+    over(lambda y, x: ufunc(x, out=y), y, x)
     return y
 
 
