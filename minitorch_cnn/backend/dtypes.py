@@ -64,15 +64,13 @@ def fitted(number, dtype):
     >>> fitted(1.5, uint8), fitted(-1, uint8), fitted(7, bool_)
     (1, 255, True)
     """
-    number = number.item() if isinstance(number, np.generic) else number
-    kind = dtype.kind
-    if kind == "b":
+    if dtype.kind == "b":
         return bool(number)
     low, high = bounds(dtype)
-    if kind == "f":
+    if dtype.kind == "f":
         if low <= number <= high or (not isinstance(number, int) and not math.isfinite(number)):
             return float(number)
-    elif (low if low or isinstance(number, float) else -high) <= number <= high:
+    elif (low if low or isinstance(number, (float, np.floating)) else -high) <= number <= high:
         return int(number) if low else int(number) % (high + 1)
     raise RuntimeError(f"value cannot be converted to type {dtype} without overflow, got {number!r}")
 
@@ -96,6 +94,8 @@ def wrapped(number, dtype):
 @functools.cache
 def bounds(dtype):
     """The smallest and the largest finite number of a type, as Python's."""
+    if dtype.kind == "b":
+        return False, True
     info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     return (float(info.min), float(info.max)) if dtype.kind == "f" else (info.min, info.max)
 

@@ -150,7 +150,7 @@ def _any_or_all(input, name, dim, keepdim):
     if not isinstance(input, Tensor):
         raise TypeError(f"{name} expected a Tensor, got {described(input)}")
     dims = dim
-    if dim is not None:
+    if dim is not None and not (isinstance(dim, int) and input.ndim):
         dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
     answer = Tensor(getattr(input.array.astype(bool), name)(axis=dims, keepdims=keepdim))
     return answer.to(uint8) if input.dtype == uint8 else answer  # as in PyTorch, where uint8 was once its bool

@@ -3,6 +3,7 @@
 import math
 import numbers
 import warnings
+from itertools import chain
 
 import numpy as np
 
@@ -77,6 +78,11 @@ def _counted_out(data, dtype):
     RuntimeError
         If the type is one of integers and cannot hold them.
     """
+    kind = _PYTHONS.get(type(data))
+    if kind is not None and (dtype is None or dtype is kind):
+        low, high = dtypes.bounds(kind)
+        if low <= data <= high:
+            return np.asarray(data, kind), kind
     data, found = _without_tensors(data)
     if dtype is None and len(found) == 1:
         (dtype,) = found
@@ -100,7 +106,10 @@ _PYTHONS = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
 def _without_tensors(data):
     """Nested sequences with NumPy arrays in the place of tensors, and the types of the numbers in them."""
     if isinstance(data, (list, tuple)):
-        kinds = set(map(type, data))
+        leaves, kinds = data, set(map(type, data))
+        while kinds <= {list, tuple} and kinds:
+            leaves = list(chain.from_iterable(leaves))
+            kinds = set(map(type, leaves))
         if kinds <= _PYTHONS.keys():
             return data, {_PYTHONS[kind] for kind in kinds}
         pairs = [_without_tensors(part) for part in data]
