@@ -1,6 +1,8 @@
 """What the design promises of the source: imports go down, one file imports CuPy, importing is light."""
 
 import ast
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -131,6 +133,25 @@ def test_nothing_is_asserted_and_nothing_left_open(path):
     source = path.read_text(encoding="utf-8")
     assert not [node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     assert not re.search(r"TO" + "DO|FIX" + "ME|XX" + "X", source)
+
+
+def test_a_private_name_means_one_thing():
+    """No two files define a function or a class of the same private name: a reader could take one for the other."""
+    places = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and re.match(r"_[^_]", node.name):
+                places.setdefault(node.name, []).append(module_of(path))
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
+def test_no_file_of_a_room_has_the_name_of_a_function_there():
+    """`minitorch_cnn.inspection.summary` is a function, or else a module."""
+    for face in PACKAGE.rglob("__init__.py"):
+        room = importlib.import_module(f"minitorch_cnn.{module_of(face)}".rstrip("."))
+        files = {path.stem for path in face.parent.iterdir()}
+        names = getattr(room, "__all__", ())
+        assert not [name for name in names if name in files and not inspect.ismodule(getattr(room, name))]
 
 
 @each_file

@@ -146,7 +146,7 @@ def gradcheck_report(
     settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
     wanted = subject.checked(tensors)
     return report_on(
-        lambda: subject.outputs_of(func, inputs), lambda ys, weights: _gradients(ys, wanted, weights), func, wanted,
+        lambda: subject.outputs_of(func, inputs), lambda ys, weights: _analytic(ys, wanted, weights), func, wanted,
         tensors, sweep=sweep, progress=progress, **settings,
     )  # fmt: skip
 
@@ -180,7 +180,7 @@ def gradgradcheck_report(
     both = wanted | {name: dy for name, dy in named.items() if dy.requires_grad}
     settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
     return report_on(
-        first_derivatives, lambda ys, weights: _gradients(ys, both, weights), func, both, tensors | named, sweep=sweep,
+        first_derivatives, lambda ys, weights: _analytic(ys, both, weights), func, both, tensors | named, sweep=sweep,
         **settings,
     )  # fmt: skip
 
@@ -248,7 +248,7 @@ def report_on(
         resolution = _vector([np.full(y.shape, np.finfo(y.dtype).eps) for y in outputs])
         vectors = Outputs(values, values(), _vector(weights), resolution)
         rows = []
-        with _bar(sum(x.numel() for x in tensors.values()), progress) as bar:
+        with _bar_of_elements(sum(x.numel() for x in tensors.values()), progress) as bar:
             problem = Problem(vectors, eps, tolerance, sweep, bar)
             for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
                 by = by_direction if fast_mode and x.numel() > LARGE else by_element
@@ -264,7 +264,7 @@ def report_on(
     return GradcheckReport(rows, eps, atol, rtol)
 
 
-def _bar(total, visible):
+def _bar_of_elements(total, visible):
     """A progress bar in a terminal; None if it shall not be visible."""
     if not visible:
         return nullcontext()
@@ -281,7 +281,7 @@ def _weights(outputs):
     return [rng.standard_normal(y.shape) for y in outputs]
 
 
-def _gradients(outputs, tensors, weights):
+def _analytic(outputs, tensors, weights):
     """What `backward` says, as NumPy arrays; zeros where no gradient arrives. The graph stays."""
     ys = [y for y in outputs if y.requires_grad]
     dys = [subject.like(w, y) for w, y in zip(weights, outputs, strict=True) if y.requires_grad]

@@ -67,8 +67,8 @@ def _alone(operation, inputs, eps, tolerance):
     leaves = [x for x in xs if wants_grad(x)]
     if any(x.dtype != np.float64 for x in (y, *leaves)) or any(y.array is getattr(x, "array", None) for x in xs):
         return None  # in single precision a quotient says nothing; and what works in place returns that input
-    if not _same(xs, inputs):
-        return _row(operation, y, "in place", f"{WORKS}: forward changes its inputs. Let it work on a copy.")
+    if not _all_same(xs, inputs):
+        return _found(operation, y, "in place", f"{WORKS}: forward changes its inputs. Let it work on a copy.")
 
     rng = np.random.default_rng(0xD1CE)
     sizes = [np.nan_to_num(np.maximum(1, np.abs(to_numpy(x.array))), posinf=0) for x in leaves]  # infinities stay
@@ -85,14 +85,16 @@ def _alone(operation, inputs, eps, tolerance):
     parts, coarse = (np.where(np.isfinite(velocity), z, 0) * dy for z in (velocity, coarse))
 
     given = [Tensor(asarray(scale * dy, y.device)) for scale in (1, SCALE)]
-    first, second = ([to_numpy(dx.array) for dx in _gradients(y, leaves, handed)] for handed in given)
-    if not _same(given, [dy, SCALE * dy]):
-        return _row(operation, y, "in place", f"{WORKS}: backward changes dy, which others read too. Use dy.clone().")
-    if not _same(xs, inputs):
-        return _row(operation, y, "in place", f"{WORKS}: backward changes the inputs that it reads. Use their clone().")
+    first, second = ([to_numpy(dx.array) for dx in _gradients_of_leaves(y, leaves, handed)] for handed in given)
+    if not _all_same(given, [dy, SCALE * dy]):
+        return _found(operation, y, "in place", f"{WORKS}: backward changes dy, which others read too. Use dy.clone().")
+    if not _all_same(xs, inputs):
+        return _found(
+            operation, y, "in place", f"{WORKS}: backward changes the inputs that it reads. Use their clone()."
+        )
     if any(dx.dtype != np.float64 for dx in first):
         types = " and ".join(str(dx.dtype) for dx in first)
-        return _row(
+        return _found(
             operation, y, "wrong", f"has a backward that gives {types} for float64: half of the digits are lost."
         )
     first, second = _flat(first), _flat(second)
@@ -100,7 +102,7 @@ def _alone(operation, inputs, eps, tolerance):
         return None  # 0 / 0, at a place where the function has no derivative either
     excess = tolerance.excess(second, SCALE * first)
     if (excess > 1).any():
-        return _row(
+        return _found(
             operation, y, "not linear",
             f"has a backward that is not linear in dy: for {SCALE} dy it gives {second[excess.argmax()]:.6g} where "
             f"{SCALE * first[excess.argmax()]:.6g} is right. {dependence(first, second)}",
@@ -109,7 +111,7 @@ def _alone(operation, inputs, eps, tolerance):
     allowed = tolerance.atol + tolerance.rtol * np.linalg.norm(parts) + np.linalg.norm(coarse)
     if abs(analytic - numeric) <= allowed:
         return None
-    return _row(
+    return _found(
         operation, y, "wrong",
         f"has a wrong backward: for a random dy, and along a random direction, backward gives {analytic:.6g}, the "
         f"difference quotient {numeric:.6g}. {HIDDEN}", analytic, numeric,
@@ -132,13 +134,13 @@ def _value(operation, inputs, velocities, t):
     return np.array(to_numpy(operation(*moved).array))
 
 
-def _gradients(y, leaves, dy):
+def _gradients_of_leaves(y, leaves, dy):
     """The gradients of all leaves; zeros where none arrives."""
     dxs = grad(y, leaves, dy, retain_graph=True, allow_unused=True)
     return [x.detach() * 0 if dx is None else dx for x, dx in zip(leaves, dxs, strict=True)]
 
 
-def _row(operation, y, verdict, explanation, analytic=np.nan, numeric=np.nan):
+def _found(operation, y, verdict, explanation, analytic=np.nan, numeric=np.nan):
     error = abs(analytic - numeric)
     with np.errstate(all="ignore"):
         relative = error / max(abs(analytic), abs(numeric), np.finfo(float).tiny)
@@ -151,7 +153,7 @@ def _copy(x):
     return Tensor(x.array.copy(order="K"), wants_grad(x)) if isinstance(x, Tensor) else x
 
 
-def _same(xs, others):
+def _all_same(xs, others):
     """Whether two lists, of tensors, arrays or numbers, have the same values."""
     pairs = [[to_numpy(z.array) if isinstance(z, Tensor) else np.asarray(z) for z in pair] for pair in zip(xs, others)]
     return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)

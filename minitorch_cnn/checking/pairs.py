@@ -71,7 +71,7 @@ def check_pair(
         dxs = backward(tuple(given) if len(given) > 1 else given[0], *_values(tensors))
         if not all(np.array_equal(to_numpy(a), to_numpy(b)) for a, b in zip(dys, given)):
             raise GradcheckError("backward changes dy in place, which others may read too. Let it work on a copy")
-        return _gradients(dxs, tensors, wanted)
+        return _given_gradients(dxs, tensors, wanted)
 
     settings = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode}
     return report_on(outputs, gradients, None, wanted, tensors, sweep=sweep, progress=progress, **settings)
@@ -81,7 +81,7 @@ def _input(i, x):
     """An input as a tensor, which requires grad if it is to be checked."""
     if isinstance(x, Tensor):
         raise TypeError(f"check_pair takes arrays, got a Tensor as input {i}; gradcheck takes functions of tensors")
-    array = _array(x, f"input {i}")
+    array = _as_array(x, f"input {i}")
     if array.dtype.kind == "f" and array.dtype != np.float64:
         raise TypeError(
             f"check_pair needs float64, but input {i} is {array.dtype}: a difference quotient in {array.dtype} is "
@@ -92,14 +92,14 @@ def _input(i, x):
 
 def _outputs(ys):
     """What `forward` returns, as tensors."""
-    ys = [Tensor(_array(y, "what forward returns")) for y in (ys if isinstance(ys, tuple) else (ys,))]
+    ys = [Tensor(_as_array(y, "what forward returns")) for y in (ys if isinstance(ys, tuple) else (ys,))]
     if not ys or not all(y.is_floating_point() for y in ys):
         types = ", ".join(str(y.dtype) for y in ys) or "nothing"
         raise ValueError(f"check_pair needs a forward that returns floating-point numbers, got {types}")
     return ys
 
 
-def _gradients(dxs, tensors, wanted):
+def _given_gradients(dxs, tensors, wanted):
     """What `backward` returns, as one NumPy array for each input that is checked."""
     single = len(tensors) == 1 and not isinstance(dxs, tuple)
     dxs = (dxs,) if single or not isinstance(dxs, (tuple, list)) else tuple(dxs)
@@ -113,7 +113,7 @@ def _gradients(dxs, tensors, wanted):
     for name, dx in zip(names, dxs, strict=True):
         if name in wanted:
             x = wanted[name]
-            dx = np.zeros(x.shape) if dx is None else to_numpy(_array(dx, f"the gradient with respect to {name}"))
+            dx = np.zeros(x.shape) if dx is None else to_numpy(_as_array(dx, f"the gradient with respect to {name}"))
             if dx.shape != x.shape or dx.dtype != np.float64:
                 raise GradcheckError(
                     f"backward gives a gradient of shape {dx.shape} and type {dx.dtype} for {name}, of shape {x.shape} "
@@ -127,7 +127,7 @@ def _values(tensors):
     return [x.array for x in tensors.values()]
 
 
-def _array(x, what):
+def _as_array(x, what):
     """An array of numbers, NumPy's or CuPy's."""
     try:
         array = x if hasattr(x, "get") and hasattr(x, "strides") else np.asarray(x)

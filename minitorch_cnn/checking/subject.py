@@ -163,7 +163,7 @@ def need_shapes(expected, outputs):
     if found != expected:
         raise ShapeChanged(
             "the shape of what the function returns depends on the values of its inputs: "
-            f"{_listed(expected)} at the point given, and {_listed(found)} when an input is moved a little. Where "
+            f"{_as_list(expected)} at the point given, and {_as_list(found)} when an input is moved a little. Where "
             "entries come and go there is no derivative: move the input away from there, or choose the entries by "
             "indices that stay"
         )
@@ -190,5 +190,5 @@ def like(array, tensor):
     return Tensor(asarray(np.array(array), tensor.device, tensor.dtype))
 
 
-def _listed(shapes):
+def _as_list(shapes):
     return " and ".join(map(str, shapes)) or "nothing"

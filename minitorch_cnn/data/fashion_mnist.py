@@ -125,7 +125,7 @@ def find(root, names, download):
         failures.append((root or "the user's cache", error))
     for folder in homes if given else [*homes, DEBIAN_FOLDER]:
         try:
-            payloads = [_read(folder, name)[1] for name in names]
+            payloads = [_read_file(folder, name)[1] for name in names]
         except FileNotFoundError as error:
             failures.append((folder, error))
         except (OSError, ValueError) as error:
@@ -139,7 +139,7 @@ def find(root, names, download):
     for home in homes if download else []:
         failures += _fetch(home, given)
         with contextlib.suppress(OSError, ValueError):
-            return [_read(home, name)[1] for name in names]
+            return [_read_file(home, name)[1] for name in names]
     raise RuntimeError(_explain(failures, download))
 
 
@@ -152,7 +152,7 @@ def _explain(failures, download):
     return "\n".join(lines)
 
 
-def _read(folder, name):
+def _read_file(folder, name):
     """Return the path and the verified content of one of the FILES in a folder."""
     failure = FileNotFoundError(f"there is no {name}, with or without .gz")
     for place in _PLACES:
@@ -239,7 +239,7 @@ def _say(text, deadline, seconds):
 
 def _has(folder, name, or_wrong):
     try:
-        _read(folder, name)
+        _read_file(folder, name)
     except FileNotFoundError:
         return False
     except (OSError, ValueError):
@@ -253,7 +253,7 @@ def _refuse(*_):
 
 def _fetch_from_folder(folder, names, home, _deadline):
     for name in names:
-        path, _ = _read(folder, name)
+        path, _ = _read_file(folder, name)
         with _installing(path.name, name, home, path) as file:
             file.write(path.read_bytes())
 

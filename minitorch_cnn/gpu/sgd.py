@@ -42,11 +42,11 @@ def at_once(optimizer, params, group):
         return params
     settings = _settings_of(optimizer, params, group)
     settings.refresh()
-    first = [param for param in params if _velocity(optimizer, param) is None] if group["momentum"] else []
+    first = [param for param in params if _momentum_of(optimizer, param) is None] if group["momentum"] else []
     params = [param for param in params if param not in set(first)]
     if params:
         for param in params if group["momentum"] else ():
-            velocity = _velocity(optimizer, param)
+            velocity = _momentum_of(optimizer, param)
             velocity.array = laid_out_as(param.array, velocity.array)
         _Launch(optimizer, params, settings)()
     return first
@@ -63,7 +63,7 @@ def recorded(before_replay, optimizer, params, group):
     if not _has_kernel(params):
         raise RuntimeError("SGD expected parameters on the GPU that are of one type in each group and without gaps")
     for param in params if group["momentum"] else ():
-        velocity = _velocity(optimizer, param)
+        velocity = _momentum_of(optimizer, param)
         if velocity is None or laid_out_as(param.array, velocity.array) is not velocity.array:
             raise RuntimeError("the first step with momentum is another one than those that follow: warm up longer")
     launch = _Launch(optimizer, params, _settings_of(optimizer, params, group))
@@ -80,7 +80,7 @@ def _has_kernel(params):
     return has_kernel(*arrays) and all(dense(w) is w for w in arrays)
 
 
-def _velocity(optimizer, param):
+def _momentum_of(optimizer, param):
     return optimizer.state.get(param, {}).get("momentum_buffer")
 
 
@@ -118,7 +118,7 @@ class _Launch:
         weights = [param.array for param in self.params]
         if not self.settings.group["momentum"]:
             return weights, weights
-        velocities = [_velocity(self.optimizer, param) for param in self.params]
+        velocities = [_momentum_of(self.optimizer, param) for param in self.params]
         return weights, [None if velocity is None else velocity.array for velocity in velocities]
 
     def _places(self):

@@ -34,7 +34,7 @@ def load_(module, state_dict, strict):
         problems.append("Unexpected key(s) in state_dict: " + ", ".join(f'"{path}"' for path in unexpected) + ". ")
     for path, target in targets.items():
         if path in state_dict:
-            array, problem = _array(state_dict[path]), None
+            array, problem = _array_of(state_dict[path]), None
             if isinstance(array, str):
                 problem = f'While copying the parameter named "{path}", {array}'
             elif array.shape != target.shape:
@@ -59,7 +59,7 @@ def _saved_tensors(module):
                 yield f"{path}.{name}" if path else name, tensor
 
 
-def _array(value):
+def _array_of(value):
     """The array of our tensor, a NumPy array or a torch tensor; what is wrong, as text, if there is none."""
     if isinstance(value, Tensor):
         return value.array

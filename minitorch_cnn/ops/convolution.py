@@ -150,7 +150,7 @@ def convolve_transposed(g, w, size, stride, dilation, before, after, groups):
             there, here = inside(slice(0, ow), sw, k * dw - left, wide)
             part[:, :, :, here] += columns[:, :, :, k, there]
 
-    parts = _parts(h * groups * c * kw * ow * n, g.size * c * kh * kw)
+    parts = _parts_of_columns(h * groups * c * kw * ow * n, g.size * c * kh * kw)
     parallel.run(fill, parallel.slices(h, parts))
     return x.reshape(h, groups * c, wide, n).transpose(3, 1, 0, 2)
 
@@ -196,12 +196,12 @@ def blocks(images, counts, kernel_size, multiplications):
         For each place of a window, image and element of the kernel.
     """
     (oh, ow), (kh, kw), (_, c, _, n) = counts, kernel_size, images.shape
-    parts = _parts(oh * c * kw * ow * n, oh * ow * n * kh * kw * multiplications)
+    parts = _parts_of_columns(oh * c * kw * ow * n, oh * ow * n * kh * kw * multiplications)
     across = parallel.slices(ow, 2 if parts > 1 and ow * n >= 2048 else 1)  # short rows are slow to read and write
     return [(rows, places) for rows in parallel.slices(oh, parts // len(across)) for places in across]
 
 
-def _parts(elements, multiplications):
+def _parts_of_columns(elements, multiplications):
     """Into how many parts to cut columns of so many elements, with which so much is to be multiplied."""
     return 1 if multiplications < SHARED else max(4, elements // BLOCK)
 
