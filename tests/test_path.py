@@ -1,31 +1,34 @@
 """benchmarks/path.py counts the source that a training step passes through."""
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import pytest
 
-import path
-
-
-def test_a_function_counts_with_its_whole_source():
-    from minitorch_cnn.ops import elementwise
-
-    files = path.by_file(path.entered(lambda: elementwise.Exp().forward(path.mt.ones(2).array)))
-    names, lines = files["ops/elementwise.py"]
-    assert [name for _, name in names] == ["forward"] and len(lines) == 2
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "path.py"
 
 
-def test_the_step_passes_through_the_network_the_walk_and_the_update(capsys):
-    files, functions, lines = path.main(["--files"])
-    assert 10 < files < functions < lines
-    text = capsys.readouterr().out
-    for name in ("nn/functional/convolution.py", "ops/convolution.py", "autograd/walk.py", "optim/sgd.py"):
-        assert f"  {name}: " in text
-    assert text.endswith(f"{files} files, {functions} functions, {lines:,} source lines\n")
+def listed(*options):
+    """What the script prints, in a process of its own: the threads of this one would be traced for ever after."""
+    done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=True)
+    *lines, last = done.stdout.splitlines()
+    return {line.split(":")[0].split()[-1]: line for line in lines}, last
 
 
-def test_the_loop_passes_through_the_loader_as_well(capsys):
-    path.main(["--train", "--files"])
-    text = capsys.readouterr().out
-    assert "  data/dataloader.py: " in text and "  training/loop.py: " in text
+@pytest.mark.parametrize(
+    ("options", "entered"),
+    [
+        ([], ["nn/functional/convolution.py", "ops/convolution.py", "autograd/walk.py", "optim/sgd.py"]),
+        (["--train"], ["data/dataloader.py", "training/loop.py", "autograd/walk.py"]),
+    ],
+)
+def test_the_files_that_a_step_passes_through_are_listed_and_counted(options, entered):
+    files, total = listed("--files", *options)
+    assert set(entered) <= set(files)
+    assert "backward" in files["autograd/walk.py"] and " grad," not in files["autograd/walk.py"]
+    counts = re.fullmatch(r"(\d+) files, (\d+) functions, ([\d,]+) source lines", total)
+    assert len(files) == int(counts[1])
+    assert sum(int(line.split()[1]) for line in files.values()) == int(counts[2])
+    assert sum(int(line.split()[0]) for line in files.values()) == int(counts[3].replace(",", ""))
