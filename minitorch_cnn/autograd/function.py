@@ -51,7 +51,7 @@ class Function:
 
     reads = None
     is_view = False  # whether the output may share the memory of the first input
-    index = None  # which part of the first input a view shows, where that can be said by an index
+    edges = None  # where the gradient with respect to each input goes, once this is a node
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -73,22 +73,25 @@ class Function:
         raise TypeError(f"{self.name} must define backward(self, dy, y, *inputs)")
 
     def __call__(self, *inputs):
-        if hasattr(self, "edges"):  # an instance is one node: the next call needs one of its own
-            return self._another()(*inputs)
-        wanted = tuple([mode.recording and wants_grad(x) for x in inputs])
+        if self.edges is not None:  # an instance is one node: the next call needs one of its own
+            return self.again()(*inputs)
         output = self._computed(inputs)
-        if True in wanted:
+        wanted = tuple([wants_grad(x) for x in inputs]) if mode.recording else ()
+        if True in wanted and output.is_floating_point():
             self.edges = [source(x) if is_wanted else None for x, is_wanted in zip(inputs, wanted)]
-            self.kept = Kept(self.name, output, inputs, wanted, self._reads[wanted])
+            self.kept = Kept(output, inputs, wanted, self._reads[wanted])
             output.grad_fn = self
         return output
 
+    def again(self):
+        """The same operation, which is not yet a node."""
+        twin = copy.copy(self)
+        twin.edges = twin.kept = None
+        return twin
+
     def gradients(self, dy):
         """One gradient, or None, for each edge."""
-        y, *inputs = self.kept.recalled()
-        if y is not None:
-            y = y.detach()
-            y.grad_fn = self
+        y, *inputs = self.kept.recalled(self)
         gradients = self.backward(dy, y, *inputs)
         if not isinstance(gradients, tuple) or len(gradients) != len(inputs):
             raise RuntimeError(
@@ -106,12 +109,6 @@ class Function:
 
     # --- how ---------------------------------------------------------------------------------------------
 
-    def _another(self):
-        """An instance with the same attributes that is not yet a node."""
-        twin = copy.copy(self)
-        del twin.edges
-        return twin
-
     def _computed(self, inputs):
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
         try:
@@ -128,7 +125,7 @@ class Function:
                 raise
             raise RuntimeError(f"{self.name}: {error}") from error
         if output.array is arrays[0] or (self.is_view and share_memory(output.array, arrays[0])):
-            output.become_view(inputs[0], self.index)
+            output.become_view(inputs[0], self)
         return output
 
     def _unbroadcast(self, gradient, shape):
@@ -167,4 +164,5 @@ def wants_grad(x):
 
 def source(tensor):
     """Where a gradient with respect to a tensor goes: to the operation that made it, or to the leaf itself."""
-    return tensor if tensor.grad_fn is None else tensor.grad_fn
+    node = tensor.grad_fn
+    return tensor if node is None else node

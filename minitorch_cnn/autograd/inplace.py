@@ -1,12 +1,13 @@
 """What changes a tensor in place: assignment to elements, and the methods whose names end in an underscore.
 
-Each bumps the version that all tensors of the same memory share, so that `backward` can refuse to use values
-which it remembered and which are gone. A change that must be recorded gives the tensor a new place in the graph.
+Each bumps the version of the memory, so that `backward` can refuse to use values which it remembered and which are
+gone. A change that must be recorded gives the tensor a new place in the graph; if it is a view, it gives one to its
+root, which becomes "what it was, with the part that the view shows replaced".
 """
 
-from itertools import pairwise
-
 import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method runs: see operators.py
+from minitorch_cnn.autograd.views import View
+from minitorch_cnn.backend import can_write
 
 
 class InPlace:
@@ -16,12 +17,11 @@ class InPlace:
 
     def __setitem__(self, index, value):
         value = mt.ops.operands.operand_like(value, self)
-        assignment = mt.ops.indexing.SetItem(index)
-        if not self._is_recorded(value):
-            assignment.forward(self.array, value.array)
-            self.bump_version()
+        if self._is_recorded(value):
+            self._assign(index, value)
         else:
-            self._follow(assignment(self.alias(), value))
+            mt.ops.indexing.SetItem(index).forward(self.array, value.array)
+        self.bump_version()
 
     def __iadd__(self, other):
         return self.add_(other)
@@ -34,6 +34,24 @@ class InPlace:
 
     def __itruediv__(self, other):
         return self.div_(other)
+
+    def __ifloordiv__(self, other):
+        return self.floor_divide_(other)
+
+    def __imod__(self, other):
+        return self.remainder_(other)
+
+    def __ipow__(self, other):
+        return self.pow_(other)
+
+    def __iand__(self, other):
+        return self._update(lambda old: old & other, other)
+
+    def __ior__(self, other):
+        return self._update(lambda old: old | other, other)
+
+    def __ixor__(self, other):
+        return self._update(lambda old: old ^ other, other)
 
     def add_(self, other, *, alpha=1):
         """Add ``alpha * other``."""
@@ -50,6 +68,18 @@ class InPlace:
     def div_(self, other, *, rounding_mode=None):
         """Divide by `other`."""
         return self._update(lambda old: mt.div(old, other, rounding_mode=rounding_mode), other)
+
+    def floor_divide_(self, other):
+        """Divide by `other` and round down."""
+        return self._update(lambda old: mt.floor_divide(old, other), other)
+
+    def remainder_(self, other):
+        """Take the remainder of the division by `other`."""
+        return self._update(lambda old: mt.remainder(old, other), other)
+
+    def pow_(self, exponent):
+        """Raise each element to the power of `exponent`."""
+        return self._update(lambda old: mt.pow(old, exponent), exponent)
 
     def clamp_(self, min=None, max=None):
         """Hold each element between `min` and `max`."""
@@ -78,39 +108,73 @@ class InPlace:
 
     # --- how ---------------------------------------------------------------------------------------------
 
+    @property
+    def _version(self):
+        return self._memory.version
+
+    def bump_version(self):
+        """Note that the elements were changed: backward then refuses to use what it remembered of them."""
+        self._memory.version += 1
+
+    def become_view(self, base, function, is_copy=False):
+        """Note whose memory this tensor shows, and which function made it of that: see `View`."""
+        self._view = View(base, function, is_copy)
+        if not is_copy:
+            self._memory = base._memory
+            self._memory.is_shown = True
+
+    def as_result(self):
+        """This tensor as the result of an operation: no view for the user, whatever it is inside."""
+        self._view = None
+        self._memory.is_shown = False
+        return self
+
     def _is_recorded(self, *others):
         """Whether a change by `others` belongs into the graph.
 
         Raises
         ------
         RuntimeError
-            If this is a leaf that requires grad: the graph could not tell its value before from that after.
+            If this is a leaf that requires grad, or a view of one: the graph could not tell its value before from that
+            after. If it cannot be written to.
         """
+        view = self._view
+        if view is not None and view.is_copy:
+            raise RuntimeError(
+                f"a change of this tensor, of shape {self.shape}, would be lost to the one that it was taken from: "
+                "it had to be copied, because the elements lie in memory in another order. Change a clone() of it"
+            )
+        if not can_write(self.array):
+            raise RuntimeError(
+                "more than one element of this tensor refers to a single memory location, as after expand(), or the "
+                "memory is read-only; change a clone() of it"
+            )
         if not mt.is_grad_enabled():
             return False
-        if self.is_leaf and self.requires_grad:
-            raise RuntimeError(
-                "a leaf Tensor that requires grad is being used in an in-place operation; "
-                "change it under no_grad(), or change a clone() of it"
-            )
-        recorded = self.requires_grad or any(getattr(other, "requires_grad", False) for other in others)
-        if recorded and self._view_of is not None:
-            base, index, _ = self._view_of
-            if index is None:
+        root = self if view is None else view.root
+        for x in (self, root):
+            if x.requires_grad and x.is_leaf:
+                what = "leaf Tensor" if x is self else "view of a leaf Tensor"
                 raise RuntimeError(
-                    "an in-place operation that needs a gradient is not supported on this kind of view; "
-                    "change the tensor that it is a view of, or change a clone()"
+                    f"a {what} that requires grad is being used in an in-place operation; "
+                    "change it under no_grad(), or change a clone() of it"
                 )
-            base._is_recorded(*others)
-        return recorded
+        if not (root.requires_grad or any(getattr(other, "requires_grad", False) for other in others)):
+            return False
+        if view is not None:
+            returned = [function.name for function in view.path() if not function.is_view]
+            if returned:
+                raise RuntimeError(f"{returned[0]} returned its input as it is; change a clone() of it")
+            if not self._requires_grad:
+                view.place(self)  # taken under no_grad()
+        return True
 
     def _update(self, function, *others):
         """Replace the elements by those of ``function(self)``."""
         recorded = self._is_recorded(*others)
         if recorded:
-            old = self.alias()
-            old.array = self.array.copy(order="K")  # what the graph remembers must outlive the change
-            old._version_counter = [0]
+            old = mt.Tensor(self.array.copy(order="K"))  # what the graph remembers must outlive the change
+            old.grad_fn = self.grad_fn
             new = function(old)
         else:
             with mt.no_grad():
@@ -119,53 +183,20 @@ class InPlace:
             raise RuntimeError(
                 f"an in-place operation cannot change the shape: the tensor has {self.shape}, the result {new.shape}"
             )
-        if new.is_floating_point() and not self.is_floating_point():
+        if "biuf".index(new.dtype.kind) > "biuf".index(self.dtype.kind):
             raise RuntimeError(f"a result of type {new.dtype} can't be written into a tensor of type {self.dtype}")
-        self.array[...] = new.array
-        if recorded:
-            self._follow(new)
+        if recorded and self._view is not None:
+            self._assign(..., mt.ops.operands.operand_like(new, self))
         else:
-            self.bump_version()
+            self.array[...] = new.array
+            if recorded:
+                self.grad_fn = mt.ops.operands.operand_like(new, self).grad_fn
+        self.bump_version()
         return self
 
-    def _follow(self, new):
-        """Take the place of `new` in the graph; if this is a view, its base follows."""
-        self._grad_fn, self._requires_grad = new.grad_fn, new.requires_grad
-        self.bump_version()
-        if self._view_of is not None:
-            base, index, _ = self._view_of
-            base[index] = self
-
-    # --- views ----------------------------------------------------------------------------------------------
-
-    def become_view(self, base, index):
-        """Note whose memory this tensor shows, and which part of it: an index, or None where none describes it."""
-        self._version_counter = base._version_counter
-        self._view_of = base, index, base.grad_fn
-
-    def catch_up(self):
-        """Find the place of a view in the graph again, if its base was given a new one since the view was taken.
-
-        Raises
-        ------
-        RuntimeError
-            If it is a view that no index describes.
-        """
-        if not self._version:
-            return
-        views = [self]
-        while views[-1]._view_of is not None:
-            views.append(views[-1]._view_of[0])
-        for base, view in pairwise(reversed(views)):
-            _, index, grad_fn = view._view_of
-            if base._grad_fn is grad_fn:
-                continue
-            if index is None:
-                raise RuntimeError(
-                    "this tensor is a view of one that was changed in place since, in a way that needs a gradient; "
-                    "take the view again, after the change"
-                )
-            view._view_of = base, index, base._grad_fn
-            with mt.enable_grad():
-                again = base[index]
-            view._grad_fn, view._requires_grad = again._grad_fn, again._requires_grad
+    def _assign(self, index, value):
+        """Let the graph know that the part at an index has a new value, and set it."""
+        root, path = (self, ()) if self._view is None else (self._view.root, self._view.path())
+        is_shown = root._memory.is_shown
+        root.grad_fn = mt.ops.indexing.SetItem(index, path)(root, value).grad_fn
+        root._memory.is_shown = is_shown  # what shows it besides is gone

@@ -53,8 +53,6 @@ class Kept:
 
     Parameters
     ----------
-    name : str
-        What the operation is called in messages.
     output : Tensor
     inputs : sequence of Tensor, number or None
     wanted : sequence of bool
@@ -63,35 +61,50 @@ class Kept:
         Which of (output, *inputs) `backward` reads for it.
     """
 
-    __slots__ = ("name", "operands", "versions")
+    __slots__ = ("operands",)
 
-    def __init__(self, name, output, inputs, wanted, read):
-        # The output is kept without its place in the graph: it would refer back to its node, and only Python's cyclic
-        # garbage collector could then free the graph.
-        self.name = name
-        self.operands = [output.detach() if read[0] else None, *map(_kept, inputs, wanted, read[1:])]
-        self.versions = [x._version if isinstance(x, Tensor) else None for x in self.operands]
+    # Arrays are kept, not tensors. The output would refer back to its node, and so would an input that is given a new
+    # place in the graph when it is changed: only Python's cyclic garbage collector could then free the graph.
 
-    def recalled(self):
-        """[output, *inputs], refused if they are freed or changed."""
+    def __init__(self, output, inputs, wanted, read):
+        self.operands = [_values(output) if read[0] else None]
+        for x, is_wanted, is_read in zip(inputs, wanted, read[1:]):
+            if not isinstance(x, Tensor):
+                self.operands.append(x if is_read else None)
+            else:
+                self.operands.append(_values(x) if is_read else Outline(x.array, is_wanted))
+
+    def recalled(self, node):
+        """[output, *inputs] as tensors at their places in the graph, refused if they are freed or changed."""
         if self.operands is None:
             raise RuntimeError(
-                f"trying to backward through the graph a second time: what {self.name} remembered was freed by the "
+                f"trying to backward through the graph a second time: what {node.name} remembered was freed by the "
                 "first. Pass retain_graph=True to the first backward()"
             )
-        for i, (x, version) in enumerate(zip(self.operands, self.versions)):
-            if version is not None and x._version != version:
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an in-place operation: "
-                    f"{f'input {i - 1}' if i else 'the output'}, of shape {x.shape}, of {self.name} is at version "
-                    f"{x._version}; expected version {version} instead. Change a clone() of it, or change it after "
-                    "backward()"
-                )
-        return self.operands
+        recalled = []
+        for operand, place in zip(self.operands, (node, *node.edges)):
+            if isinstance(operand, tuple):
+                array, memory, version = operand
+                if memory.version != version:
+                    self._complain(node, len(recalled), array, memory, version)
+                operand = place  # a leaf
+                if not isinstance(place, Tensor):
+                    operand = Tensor(array)
+                    operand._memory, operand.grad_fn = memory, place
+            recalled.append(operand)
+        return recalled
 
-    def tensors(self):
-        """Those whose values are kept."""
-        return [x for x in self.operands or () if isinstance(x, Tensor)]
+    def _complain(self, node, i, array, memory, version):
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an in-place operation: "
+            f"{f'input {i - 1}' if i else 'the output'}, of shape {array.shape}, of {node.name} is at version "
+            f"{memory.version}; expected version {version} instead. Change a clone() of it, or change it after "
+            "backward()"
+        )
+
+    def arrays(self):
+        """The arrays whose values are kept."""
+        return [operand[0] for operand in self.operands or () if isinstance(operand, tuple)]
 
     def release(self, always=False):
         """Forget the values. Where none was kept, there is nothing to lose, and the node may be walked again."""
@@ -99,29 +112,28 @@ class Kept:
             self.operands = None
 
 
+def _values(tensor):
+    """What is kept of values that will be read: (array, memory, its version)."""
+    memory = tensor._memory
+    return tensor.array, memory, memory.version
+
+
 class Outline:
     """All that is kept of an input whose values `backward` does not read."""
 
-    __slots__ = ("device", "dtype", "ndim", "requires_grad", "shape")
+    __slots__ = ("device", "dtype", "requires_grad", "shape")
 
-    def __init__(self, tensor, requires_grad):
-        array = tensor.array
-        self.shape, self.ndim, self.dtype, self.device = array.shape, array.ndim, array.dtype, device_of(array)
+    def __init__(self, array, requires_grad):
+        self.shape, self.dtype, self.device = array.shape, array.dtype, device_of(array)
         self.requires_grad = requires_grad
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return len(self.shape)
 
     def __repr__(self):
         return f"an operand of shape {self.shape} without values, since `reads` does not state that they are read"
 
     def __getattr__(self, name):
         raise AttributeError(f"{name} was asked of {self!r}")
-
-
-def _kept(x, is_wanted, is_read):
-    """What a node keeps of an input: the value if `backward` reads it, else the outline of a tensor."""
-    if not isinstance(x, Tensor):
-        return x if is_read else None
-    if not is_read:
-        return Outline(x, is_wanted)
-    if not is_wanted:
-        return x.detach()  # which does not require grad later either, when other operands are not kept for it
-    return x if x._view_of is None else x.alias()  # a view knows its base, and the base may know this node

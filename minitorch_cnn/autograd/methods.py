@@ -189,8 +189,8 @@ class Methods:
         return mt.reshape(self, *shape)
 
     def view(self, *shape):
-        """The same elements in another shape; one size may be -1."""
-        return mt.reshape(self, *shape)
+        """The same memory in another shape; one size may be -1."""
+        return mt.ops.shape.view(self, *shape)
 
     def flatten(self, start_dim=0, end_dim=-1):
         """The dimensions from `start_dim` to `end_dim` made one."""

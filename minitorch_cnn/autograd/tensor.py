@@ -5,6 +5,7 @@ import numpy as np
 from minitorch_cnn.autograd.inplace import InPlace
 from minitorch_cnn.autograd.methods import Methods
 from minitorch_cnn.autograd.operators import Operators
+from minitorch_cnn.autograd.views import Memory
 from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, dtypes, to_numpy
 from minitorch_cnn.backend.arguments import described, destination
 
@@ -39,20 +40,20 @@ class Tensor(Operators, Methods, InPlace):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_requires_grad", "_version_counter", "_view_of", "array")
+    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_memory", "_requires_grad", "_view", "array")
     __array_priority__ = 1000  # so that `numpy_array * tensor` calls this class
 
     def __init__(self, array, requires_grad=False):
         if isinstance(array, np.generic):  # what NumPy's reductions return in place of a 0-d array
             array = np.asarray(array)
-        if not hasattr(array, "strides"):
+        elif not hasattr(array, "strides"):
             raise TypeError(f"Tensor wraps an array, got {described(array)}")
         self.array = array
         self._grad = None
         self._grad_fn = None
         self._requires_grad = False
-        self._version_counter = [0]  # shared by all tensors that share memory
-        self._view_of = None  # (base, index or None, the base's grad_fn then): whose memory this is a view of
+        self._memory = Memory()  # shared by all tensors that show it: see `views`
+        self._view = None
         if requires_grad:
             self.requires_grad = True
 
@@ -112,8 +113,8 @@ class Tensor(Operators, Methods, InPlace):
     @property
     def requires_grad(self):
         """Whether operations on this tensor are recorded, so that it can receive a gradient."""
-        if self._view_of is not None:
-            self.catch_up()
+        if self._view is not None:
+            self._view.catch_up(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -135,8 +136,8 @@ class Tensor(Operators, Methods, InPlace):
     @property
     def grad_fn(self):
         """The operation that made this tensor, if it was recorded."""
-        if self._view_of is not None:
-            self.catch_up()
+        if self._view is not None:
+            self._view.catch_up(self)
         return self._grad_fn
 
     @grad_fn.setter
@@ -164,6 +165,7 @@ class Tensor(Operators, Methods, InPlace):
     @property
     def data(self):
         """A tensor that shares this one's memory and is cut off from its graph and its version check."""
+        self._memory.is_shown = True
         return Tensor(self.array)
 
     @data.setter
@@ -174,22 +176,9 @@ class Tensor(Operators, Methods, InPlace):
     def detach(self):
         """A tensor that shares this one's memory and is cut off from its graph."""
         detached = Tensor(self.array)
-        detached._version_counter = self._version_counter
+        detached._memory = self._memory
+        detached._memory.is_shown = True
         return detached
-
-    def alias(self):
-        """A second tensor with the same memory at the same place in the graph."""
-        twin = self.detach()
-        twin._requires_grad, twin._grad_fn = self.requires_grad, self._grad_fn
-        return twin
-
-    @property
-    def _version(self):
-        return self._version_counter[0]
-
-    def bump_version(self):
-        """Note that the elements were changed: backward then refuses to use what it remembered of them."""
-        self._version_counter[0] += 1
 
     # --- conversion --------------------------------------------------------------------------------------
 
@@ -219,6 +208,7 @@ class Tensor(Operators, Methods, InPlace):
             raise RuntimeError("can't call numpy() on a Tensor that requires grad; use tensor.detach().numpy()")
         if self.is_cuda:
             raise TypeError(f"can't convert a tensor on {self.device} to numpy; use tensor.cpu().numpy()")
+        self._memory.is_shown = True
         return self.array
 
     def __array__(self, dtype=None, copy=None):

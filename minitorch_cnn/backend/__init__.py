@@ -3,6 +3,7 @@
 from minitorch_cnn.backend.arrays import (
     add_to_rows,
     asarray,
+    can_write,
     device_of,
     filled,
     get_array_module,

@@ -81,6 +81,13 @@ def share_memory(a, b):
     return get_array_module(a).may_share_memory(a, b)
 
 
+def can_write(array):
+    """Whether an array may be written to: no two of its elements share their memory, and NumPy does not forbid it."""
+    if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape)):
+        return False
+    return getattr(array.flags, "writeable", True)
+
+
 def filled(shape, value, device=CPU, dtype=None):
     """A new array of one value, made on the device itself: nothing is sent there."""
     return (devices.cupy() if device == CUDA else np).full(shape, value, dtype=dtype)

@@ -91,7 +91,8 @@ class _Captured:
 
     def _record(self):
         try:
-            self.outputs = self.recording.record(lambda: self.step(*self.inputs))
+            inputs = [x.detach() for x in self.inputs]  # they know that their memory is somebody else's, and stays
+            self.outputs = self.recording.record(lambda: self.step(*inputs))
         except Exception as error:
             self.recording.before_replay.clear()
             raise RuntimeError(

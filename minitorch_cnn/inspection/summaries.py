@@ -196,8 +196,8 @@ class _Observer:
         seen = _union(self.fields.get(edge) for edge in edges)
         self.fields[node] = seen if seen is None or _keeps_places(node) else UNKNOWN
         if isinstance(node, Function) and self.trained[node]:
-            for x in node.kept.tensors():
-                block, size = _memory(x.array)
+            for array in node.kept.arrays():
+                block, size = _memory(array)
                 if block not in self.counted:
                     self.counted.add(block)
                     row.bytes += size

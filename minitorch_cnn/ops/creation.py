@@ -131,7 +131,7 @@ def as_tensor(data, dtype=None, device=None):
     if not isinstance(data, Tensor):
         if not hasattr(data, "strides"):
             return tensor(data, dtype=dtype, device=device)
-        data = Tensor(plain(data))
+        data = _shown(plain(data))
     dtype = data.dtype if dtype is None else dtypes.as_dtype(dtype)
     return convert(data, data.device if device is None else as_device(device), dtype)
 
@@ -148,7 +148,14 @@ def from_numpy(array):
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy expected a numpy.ndarray, got {described(array)}")
-    return Tensor(plain(array))
+    return _shown(plain(array))
+
+
+def _shown(array):
+    """A tensor of an array that its owner may go on to use."""
+    made = Tensor(array)
+    made._memory.is_shown = True
+    return made
 
 
 # --- constant and counted --------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, scatter_add
+from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, scatter_add, share_memory
 from minitorch_cnn.backend.dtypes import bool_, uint8
+from minitorch_cnn.ops.shape import Clone, memory_order
 
 
 class _ByIndex(Function):
@@ -62,15 +63,29 @@ class PutItem(_ByIndex):
 
 
 class SetItem(_ByIndex):
-    """y = x after x[index] = value, in the memory of x;  dx = dy but 0 at the index, dvalue = dy[index]."""
+    """y = x after v[index] = value, in the memory of x, for a view v of x;  dx = dy but 0 there, dvalue = dy there.
+
+    Parameters
+    ----------
+    index
+    path : sequence of Function
+        What the view v was made of x by; without any, it is x itself.
+    """
 
     reads = {}
 
-    def __init__(self, index):
+    def __init__(self, index, path=()):
         super().__init__(_own(index))
+        self.path = [function.again() for function in path]
 
     def forward(self, x, value):
-        part, index = located(x, self.index)
+        self.order = memory_order(x)
+        part = x
+        for function in self.path:
+            part = function.forward(part)
+        if not share_memory(part, x) and part.size:
+            raise RuntimeError("the tensor that this is a view of was given another memory since; take the view again")
+        part, index = located(part, self.index)
         while value.ndim > part[index].ndim and value.shape[0] == 1:
             value = value[0]
         try:
@@ -80,9 +95,15 @@ class SetItem(_ByIndex):
         return x
 
     def backward(self, dy, y, x, value):
-        dx = dy.clone()
-        dx[self.index] = 0
-        return dx, dy[self.index]
+        dx = Clone(self.order)(dy)  # in the memory order of x, in which the functions of the path do not copy
+        self._part(dx)[self.index] = 0
+        dvalue = self._part(dy)[self.index]
+        return dx, dvalue.reshape((1,) * (value.ndim - dvalue.ndim) + dvalue.shape)
+
+    def _part(self, x):
+        for function in self.path:
+            x = function(x)
+        return x
 
 
 def getitem(input, index):

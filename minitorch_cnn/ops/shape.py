@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from minitorch_cnn.autograd import Function
-from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend import get_array_module, share_memory
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.ops.operands import promoted
 
@@ -41,6 +41,11 @@ def normalize_dims(dim, ndim):
     if len(set(dims)) < len(dims):
         raise RuntimeError(f"a dimension appears more than once in dim={dim}")
     return dims if ndim else ()
+
+
+def memory_order(array):
+    """The dimensions as they are in memory, from the outermost to the innermost."""
+    return tuple(sorted(range(array.ndim), key=lambda i: -abs(array.strides[i])))
 
 
 def as_size(size):
@@ -117,7 +122,7 @@ def reshape(input, *shape):
     Returns
     -------
     Tensor
-        A view where the memory allows it, else a copy.
+        A view where PyTorch gives one, else a copy.
 
     Raises
     ------
@@ -131,7 +136,60 @@ def reshape(input, *shape):
         shape = tuple(count // known if s == -1 and known else s for s in shape)
     if math.prod(shape) != count or min(shape, default=0) < 0:
         raise RuntimeError(f"shape {asked} is invalid for input of size {count} (its shape is {input.shape})")
-    return input if shape == input.shape else Reshape(shape)(input)
+    function = Reshape(shape)
+    output = function(input)
+    if output._view is None and count:
+        _stand_for_view(output, input, function)
+    return output
+
+
+def view(input, *shape):
+    """`reshape`, where that needs no copy.
+
+    Raises
+    ------
+    RuntimeError
+        If it does.
+    """
+    output = reshape(input, *shape)
+    if output._view is None and output.numel():
+        raise RuntimeError(
+            f"view size {output.shape} is not compatible with how the elements of this tensor, of shape {input.shape}, "
+            "lie in memory; use reshape(), which copies them"
+        )
+    return output
+
+
+# Images lie in memory with the batch innermost, and in PyTorch with it outermost. So a view that PyTorch gives may take
+# a copy here. If nobody else has seen the memory of the base, the base moves to the copy, and there is a view of it
+# after all. Else the copy stands for the view, and knows that a change of the one would be lost to the other.
+
+
+def _stand_for_view(output, input, function):
+    """Make the output of a reshape that had to copy what it is in PyTorch."""
+    array = _as_in_pytorch(input)
+    if not share_memory(function.forward(array), array):
+        return
+    if _is_free_to_move(input):
+        input.array = Reshape(input.shape).forward(output.array)
+        output.become_view(input, function)
+    else:
+        output.become_view(input, function, is_copy=True)
+
+
+def _as_in_pytorch(tensor):
+    """An array without values that lies in memory as the elements of a tensor would in PyTorch."""
+    if tensor._view is None:
+        return np.empty(tensor.shape, bool)
+    array = np.empty(tensor._view.root.shape, bool)
+    for function in tensor._view.path():
+        array = function.forward(array)
+    return array
+
+
+def _is_free_to_move(tensor):
+    """Whether nobody else shows the memory of a tensor."""
+    return tensor._view is None and not tensor._memory.is_shown
 
 
 def flatten(input, start_dim=0, end_dim=-1):
@@ -145,6 +203,8 @@ def flatten(input, start_dim=0, end_dim=-1):
     start, end = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
     if start > end:
         raise RuntimeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")
+    if start == end and input.ndim:
+        return input
     middle = math.prod(input.shape[start : end + 1])
     return reshape(input, (*input.shape[:start], middle, *input.shape[end + 1 :]))
 
@@ -190,7 +250,7 @@ def t(input):
         raise RuntimeError(
             f"t() expects a tensor with at most 2 dimensions, got {input.ndim}; use transpose or permute"
         )
-    return input if input.ndim < 2 else transpose(input, 0, 1)
+    return permute(input, *reversed(range(input.ndim)))
 
 
 def squeeze(input, dim=None):
@@ -218,7 +278,7 @@ def expand(input, *sizes):
     shape = tuple(s if size == -1 else size for s, size in zip(own[-len(sizes) :] if sizes else (), sizes, strict=True))
     if len(sizes) < input.ndim or any(s not in (1, size) for s, size in zip(own, shape, strict=True)):
         raise RuntimeError(f"expand cannot bring shape {input.shape} to {sizes}: only sizes of 1 can be repeated")
-    return input if shape == input.shape else Expand(shape)(input)
+    return Expand(shape)(input)
 
 
 def broadcast_to(input, shape):
@@ -247,15 +307,23 @@ class Cat(Function):
 
 
 class Clone(Function):
-    """y = a copy of x;  dx = dy."""
+    """y = a copy of x;  dx = dy.
+
+    Parameters
+    ----------
+    order : tuple of int, optional
+        The dimensions as the copy shall have them in memory, from the outermost to the innermost; by default as x.
+    """
 
     reads = {}
 
-    def __init__(self, order="K"):
+    def __init__(self, order=None):
         self.order = order
 
     def forward(self, x):
-        return x.copy(order=self.order)
+        if self.order is None:
+            return x.copy(order="K")
+        return x.transpose(self.order).copy(order="C").transpose(sorted(range(x.ndim), key=self.order.__getitem__))
 
     def backward(self, dy, y, x):
         return (dy,)
@@ -320,4 +388,14 @@ def clone(input):
 
 def contiguous(input):
     """The elements in memory in the order of their indices: the tensor itself if they are, else a copy."""
-    return input if input.is_contiguous() else Clone("C")(input)
+    if input.is_contiguous():
+        return input
+    function = Clone(tuple(range(input.ndim)))
+    copy = function(input)
+    if not _as_in_pytorch(input).flags.c_contiguous:
+        return copy
+    if _is_free_to_move(input):
+        input.array = copy.array
+        return input
+    copy.become_view(input, function, is_copy=True)
+    return copy

@@ -4,6 +4,7 @@ from minitorch_cnn.backend.geometry import span
 from minitorch_cnn.nn.functional.checks import check_conv2d, check_conv_transpose2d, check_fold, check_unfold
 from minitorch_cnn.nn.functional.padding import framed, without_frame
 from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
+from minitorch_cnn.ops.shape import Reshape
 from minitorch_cnn.ops.windows import Fold, Windows
 
 __all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
@@ -102,7 +103,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     y = without_frame(framed(y, (0, 0), extra), padding)  # (N, O, OH, OW)
     if bias is not None:
         y = y + bias.reshape(-1, 1, 1)
-    return y if input.ndim == 4 else y[0]
+    return (y if input.ndim == 4 else y[0]).as_result()
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
@@ -122,8 +123,8 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     x, kernel, dilation, padding, stride = check_unfold(input, kernel_size, dilation, padding, stride)
     windows = Windows(kernel, stride, dilation)(framed(x, padding, padding))  # (N, C, OH, OW, KH, KW)
     n, c, oh, ow, kh, kw = windows.shape
-    columns = windows.permute(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
-    if columns._view_of is not None:  # windows share their elements: to write to one would change others
+    columns = Reshape((n, c * kh * kw, oh * ow))(windows.permute(0, 1, 4, 5, 2, 3))
+    if columns._view is not None:  # windows share their elements: to write to one would change others
         columns = columns.clone()
     return columns if input.ndim == 4 else columns[0]
 
