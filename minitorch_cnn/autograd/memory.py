@@ -67,12 +67,12 @@ class Kept:
     # place in the graph when it is changed: only Python's cyclic garbage collector could then free the graph.
 
     def __init__(self, output, inputs, wanted, read):
-        self.operands = [_values(output) if read[0] else None]
+        self.operands = [_as_kept(output) if read[0] else None]
         for x, is_wanted, is_read in zip(inputs, wanted, read[1:]):
             if not isinstance(x, Tensor):
                 self.operands.append(x if is_read else None)
             else:
-                self.operands.append(_values(x) if is_read else Outline(x.array, is_wanted))
+                self.operands.append(_as_kept(x) if is_read else Outline(x.array, is_wanted))
 
     def recalled(self, node):
         """[output, *inputs] as tensors at their places in the graph, refused if they are freed or changed."""
@@ -112,7 +112,7 @@ class Kept:
             self.operands = None
 
 
-def _values(tensor):
+def _as_kept(tensor):
     """What is kept of values that will be read: (array, memory, its version)."""
     memory = tensor._memory
     return tensor.array, memory, memory.version
