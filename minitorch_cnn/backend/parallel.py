@@ -17,7 +17,7 @@ import numpy as np
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.arrays import keep_freed_memory
 
-SMALLEST = 2**16  # elements: to share less among threads costs more than it brings
+SMALLEST = 2**18  # elements: for less than two times as many, another thread costs more than it brings
 
 
 def use_threads(count):
@@ -46,8 +46,8 @@ def parts_of(size):
 
     Examples
     --------
-    >>> [parts_of(size) for size in (10**4, 10**5, 10**6, 10**7)]
-    [1, 1, 4, 16]
+    >>> [parts_of(size) for size in (10**5, 10**6, 10**7, 10**8)]
+    [1, 2, 8, 16]
     """
     return 2 ** ((size // SMALLEST).bit_length() // 2)
 
@@ -70,13 +70,14 @@ def slices_of(array, count, size=None):
     return slices(count, parts_of(array.size if size is None else size) if isinstance(array, np.ndarray) else 1)
 
 
-def over(function, *arrays):
+def over(function, *arrays, passes=1):
     """``function(*arrays)``, which fills or changes arrays of one shape element by element; in parts, if large.
 
-    They are cut along the axis that lies outermost in the memory of the first.
+    They are cut along the axis that lies outermost in the memory of the first. What takes as long as several passes
+    over the memory, such as the exponential, is worth threads earlier.
     """
     x = arrays[0]
-    parts = parts_of(x.size) if isinstance(x, np.ndarray) else 1
+    parts = parts_of(x.size * passes) if isinstance(x, np.ndarray) else 1
     if parts == 1:
         function(*arrays)
         return
@@ -90,10 +91,10 @@ def by_element(ufunc, x):
 
     It is for what takes long: to add or multiply two arrays is to wait for their memory, and threads wait no shorter.
     """
-    if not isinstance(x, np.ndarray) or x.size < 2 * SMALLEST:
+    if not isinstance(x, np.ndarray) or x.size < SMALLEST:
         return ufunc(x)
     y = np.empty_like(x)
-    over(lambda y, x: ufunc(x, out=y), y, x)
+    over(lambda y, x: ufunc(x, out=y), y, x, passes=2)
     return y
 
 
@@ -117,12 +118,26 @@ def run(function, parts):
     Exception
         That of the first part that fails. No part is being computed any more then, and some may never have been.
     """
-    if len(parts) == 1 or not _pool.blas():
-        return [function(part) for part in parts]
+
+    def compute(is_owner):
+        return _pool.share(_Work(function, parts)) if is_owner else [function(part) for part in parts]
+
+    return [function(parts[0])] if len(parts) == 1 else _in_region(compute)
+
+
+def held(function):
+    """``function()``, with BLAS at one thread: for a product that is large, but too small to be shared."""
+    return _in_region(lambda _: function())
+
+
+def _in_region(compute):
+    """``compute(is_owner)`` while BLAS has one thread; the owner has the pool's threads to itself."""
+    if not _pool.blas():
+        return compute(False)
     region = object()
     try:
         try:
-            return _pool.share(_Work(function, parts)) if _pool.enter(region) else [function(part) for part in parts]
+            return compute(_pool.enter(region))
         finally:
             _pool.leave(region)
     except BaseException:

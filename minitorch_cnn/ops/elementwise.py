@@ -102,7 +102,7 @@ def sigmoid_of(x):
         y += 1
         xp.divide(1, y, out=y)
 
-    parallel.over(fill, y, x)
+    parallel.over(fill, y, x, passes=2)
     return y
 
 

@@ -65,32 +65,36 @@ def product(a, b):
 def shared_product(a, b):
     """The product of matrices (..., M, K) and (..., K, N): parts of its rows or columns, on threads if it is large."""
     xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
-    if m * k * n <= SMALL and a.ndim == b.ndim == 2 and k > 1:
+    is_one = a.ndim == b.ndim == 2
+    if is_one and m * k * n <= SMALL and k > 1:
         return xp.matmul(a, b)
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = () if is_one else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = xp.empty((*batch, m, n), xp.result_type(a, b))
-    parts = 4 if y.size * k > SHARED and device_of(a) == CPU else 1
+    if y.size * k <= SHARED or device_of(a) != CPU:
+        return small_products(a, b, y)
     if m > n:
-        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, parts))
+        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, 4))
     else:
-        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, parts))
+        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, 4))
     return y
 
 
 def small_products(a, b, out):
-    """The product of matrices (..., M, K) and (..., K, N) by the array library, into `out`.
+    """The product of matrices (..., M, K) and (..., K, N) by the array library, into `out`; on one thread.
 
     OpenBLAS first copies the factors into an order that suits it, but not where a product has up to a million
     multiplications. With AVX-512, matrices as small as those of LeNet are multiplied in half the time like that. So on
     a CPU the columns of the second factor are cut.
     """
-    xp = get_array_module(a)
-    if a.shape[-1] == 1:  # no sum to take, which BLAS would set up all the same
+    xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
+    if k == 1:  # no sum to take, which BLAS would set up all the same
         return xp.multiply(a, b, out=out)
-    parts = _parts(*a.shape[-2:], b.shape[-1]) if device_of(a) == CPU else 1
-    if parts == 1:
+    if m * k * n <= SMALL or device_of(a) != CPU:
         return xp.matmul(a, b, out=out)
-    b, y = (x.reshape(*x.shape[:-1], parts, x.shape[-1] // parts) for x in (b, out))
+    parts = _parts(m, k, n)
+    if parts == 1:
+        return parallel.held(lambda: np.matmul(a, b, out=out))
+    b, y = (x.reshape(*x.shape[:-1], parts, n // parts) for x in (b, out))
     np.matmul(a[..., None, :, :], np.moveaxis(b, -2, -3), out=np.moveaxis(y, -2, -3))
     return out
 
