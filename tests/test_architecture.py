@@ -51,10 +51,13 @@ HOUSE = [
         "checking": [
             "errors", "line", "diagnosis", "report", "subject", "operations", "compare", "check", "pairs", "assertion",
         ],
-        "training": ["metrics", "history", "parts", "distributed", "progress", "loop", "checkpoint", "lock", "runs"],
+        "training": [
+            "metrics", "history", "parts", "distributed", "divergence", "resumption", "progress", "loop", "checkpoint",
+            "lock", "runs",
+        ],
     },
     {"d2l": [""]},
-    {"cli": ["arguments", "streams", "networks", "command"]},
+    {"cli": ["arguments", "streams", "signals", "networks", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

@@ -17,6 +17,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import random
 from minitorch_cnn.data.files import atomic_file, printable
 from minitorch_cnn.training.history import Epoch, History
+from minitorch_cnn.training.resumption import check_within
 
 __all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
 
@@ -29,7 +30,7 @@ class CheckpointError(RuntimeError):
 
 @dataclass
 class Checkpoint:
-    """A training run between two epochs.
+    """A training run between two epochs, or within one.
 
     Attributes
     ----------
@@ -45,6 +46,10 @@ class Checkpoint:
         The state of the random numbers, as of `random.get_rng_state`.
     optimizer_class : str
         The name of the optimizer's class, or nothing.
+    within : dict or None
+        Where an epoch that was interrupted had come to, for ``train(..., within=...)``.
+    schedule : dict
+        The ``state_dict`` of a schedule of learning rates, if one was saved.
     """
 
     model: dict
@@ -53,9 +58,11 @@ class Checkpoint:
     recipe: dict = field(default_factory=dict)
     rng: dict = field(default_factory=dict)
     optimizer_class: str = ""
+    within: dict | None = None
+    schedule: dict = field(default_factory=dict)
 
-    def restore(self, net, optimizer=None):
-        """Put a network, its optimizer and the random numbers back into the state that was saved.
+    def restore(self, net, optimizer=None, schedule=None):
+        """Put a network, its optimizer, its schedule and the random numbers back into the state that was saved.
 
         Raises
         ------
@@ -73,6 +80,8 @@ class Checkpoint:
             if optimizer is not None:
                 optimizer.load_state_dict(before)
             raise CheckpointError(f"the checkpoint does not fit {part}: {_text_of(error)}") from error
+        if schedule is not None:
+            schedule.load_state_dict(self.schedule)
         if optimizer is not None:
             random.set_rng_state(self.rng)
 
@@ -89,8 +98,8 @@ class Checkpoint:
                     raise ValueError(f"expected {name} to be like {ours[name]!r}, got {theirs[name]!r}")
 
 
-def save_checkpoint(path, net, optimizer, history, recipe=None):
-    """Save a run between two epochs, so that it can be continued to the last bit.
+def save_checkpoint(path, net, optimizer, history, recipe=None, *, within=None, schedule=None):
+    """Save a run, so that it can be continued to the last bit.
 
     Parameters
     ----------
@@ -101,6 +110,10 @@ def save_checkpoint(path, net, optimizer, history, recipe=None):
     history : History
     recipe : dict, optional
         The settings of the run.
+    within : dict, optional
+        Within an epoch: where it has come to, as of `Progress.within`.
+    schedule : optim.LRScheduler, optional
+        What changes the learning rate.
 
     Raises
     ------
@@ -113,6 +126,8 @@ def save_checkpoint(path, net, optimizer, history, recipe=None):
     state = {"history": history, "recipe": recipe or {}, "rng": random.get_rng_state()}
     state["optimizer"] = _take_out(optimizer.state_dict(), "optimizer", tensors)
     state["optimizer_class"] = _class_of(optimizer)
+    state["within"] = within
+    state["schedule"] = schedule.state_dict() if schedule is not None else {}
     _write(path, tensors, state)
 
 
@@ -204,13 +219,15 @@ def _put_back(value, tensors):
 def _checked(path, state, tensors):
     """Return the parts of a state, each of the kind that `save_checkpoint` writes, or raise CheckpointError."""
     parts = {}
-    state.setdefault("optimizer_class", "")
+    state = {"optimizer_class": "", "within": None, "schedule": {}, **state}
     for name, read, expected in (
         ("history", _read_history, "one list of six numbers for each epoch, counted from 1"),
         ("recipe", lambda value: _of(dict, value), "a dictionary"),
         ("rng", _read_rng, "a state of the random numbers"),
         ("optimizer", lambda value: _of(dict, _put_back(value, tensors)), "the state of an optimizer"),
         ("optimizer_class", lambda value: _of(str, value), "a name"),
+        ("within", check_within, "the state of an epoch"),
+        ("schedule", lambda value: _of(dict, value), "the state of a schedule"),
     ):
         try:
             parts[name] = read(state[name])

@@ -40,8 +40,11 @@ class History(list):
 
     @property
     def best(self):
-        """The epoch of the highest test accuracy, of equal ones the first; None if there is none."""
-        return max(self, key=lambda row: row.test_acc, default=None)
+        """The epoch of the highest test accuracy, or of the lowest loss where there are no accuracies; None of none.
+
+        Of equal ones, it is the first.
+        """
+        return max(self, key=lambda row: -row.loss if math.isnan(row.test_acc) else row.test_acc, default=None)
 
     @property
     def examples_per_sec(self):

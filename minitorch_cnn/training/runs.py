@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minitorch_cnn.data.files import STALE_AFTER, atomic_file, make_folder, sweep_temporary_files
 from minitorch_cnn.training.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint, serialize
+from minitorch_cnn.training.divergence import require_finite_weights
 from minitorch_cnn.training.lock import FolderLock
 
 __all__ = ["Run"]
@@ -123,22 +124,27 @@ class Run:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 
-    def save(self, net, optimizer, history, recipe):
-        """Save everything; each file is replaced in one step, the checkpoint first.
+    def save(self, net, optimizer, history, recipe, *, within=None, schedule=None):
+        """Save everything; each file is replaced in one step, the checkpoint first. Within an epoch, save that alone.
+
+        The arguments are those of `save_checkpoint`.
 
         Raises
         ------
+        Diverged
+            If a weight is infinite or not a number. Nothing is written then.
         OSError
             If a checkpoint or weights cannot be written. What cannot be drawn or written for people is a warning.
         """
-        if len(history) == 1:  # a new run: nothing of one that it replaces may outlive its checkpoint
+        require_finite_weights(net, f"after epoch {len(history)}" if within is None else f"in epoch {len(history) + 1}")
+        if len(history) + (within is not None) == 1:  # a new run: nothing of one that it replaces may outlive it
             for name in self.FILES[1:]:
                 with contextlib.suppress(OSError):
                     (self.folder / name).unlink()
         else:
             self._keep_previous()
-        save_checkpoint(self.checkpoint, net, optimizer, history, recipe)
-        self._write_results(net.state_dict(), history)
+        save_checkpoint(self.checkpoint, net, optimizer, history, recipe, within=within, schedule=schedule)
+        self._write_results(net.state_dict() if within is None else None, history)
 
     def load(self):
         """Read the last checkpoint; if it is damaged, warn, and read the one before.
@@ -182,7 +188,7 @@ class Run:
             load_checkpoint(self.checkpoint)
         except CheckpointError:
             self._put(self.checkpoint, self.previous.read_bytes())
-        self._write_results(checkpoint.model, checkpoint.history)
+        self._write_results(checkpoint.model if checkpoint.within is None else None, checkpoint.history)
 
     def _keep_previous(self):
         """Make the last checkpoint the previous one, unless it is damaged."""
@@ -193,10 +199,13 @@ class Run:
     def _write_results(self, weights, history):
         if not self.previous.exists():
             self._put(self.previous, self.checkpoint.read_bytes())
-        content = serialize(weights)
-        self._put(self.weights, content)
-        if history.best == history[-1]:
-            self._put(self.best, content)
+        if weights is not None:
+            content = serialize(weights)
+            self._put(self.weights, content)
+            if history.best == history[-1]:
+                self._put(self.best, content)
+        if not history:
+            return
         for name, make in (("metrics.csv", lambda: history.to_csv().encode()), ("curves.png", history.to_png)):
             try:
                 self._put(self.folder / name, make())

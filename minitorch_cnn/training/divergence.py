@@ -1,0 +1,116 @@
+"""Numbers that are infinite or not numbers: what in a training became so first, and what to do about it."""
+
+import copy
+import math
+
+from minitorch_cnn.autograd import no_grad
+
+
+class Diverged(RuntimeError):
+    """A training came to a loss or a weight that is infinite or not a number, and ended."""
+
+    exit_code = 3
+
+
+def require_finite_weights(net, when):
+    """Look at all weights, before they are saved or trained.
+
+    Parameters
+    ----------
+    net : Module
+    when : str
+        Goes into the text, as in "after epoch 3".
+
+    Raises
+    ------
+    Diverged
+        If a parameter is not finite, or a buffer not a number. The text names the first layer that has one.
+    """
+    if wrong := _first_wrong_weight(net):
+        raise Diverged(f"{when}, {wrong}. Such weights are not saved")
+
+
+def explain(net, loss, x, y):
+    """Return what was not finite first in a step whose loss is not: data, weights, labels, a layer or the loss itself.
+
+    Parameters
+    ----------
+    net, loss : callable
+        With the weights that they had in that step.
+    x, y : Tensor
+        The batch.
+
+    Returns
+    -------
+    cause : str
+    is_divergence : bool
+        Whether a smaller learning rate may help; where it is the data, none does.
+    """
+    if count := _count_wrong(x):
+        return f"of the batch's {x.numel():,} numbers, {count:,} are NaN or infinite: look at the data", False
+    if wrong := _first_wrong_weight(net):
+        return wrong, True
+    if _counts_for_nothing(loss, y):
+        return "no label of the batch counts: all are ignore_index, or of classes with weight 0", False
+    if layer := _first_wrong_output(net, x):
+        return f"the weights are finite, but the output of {layer} is not", True
+    return "weights and outputs are finite, but their loss is not", True
+
+
+def _count_wrong(tensor):
+    return int((~tensor.detach().isfinite()).sum().item()) if tensor.is_floating_point() else 0
+
+
+def _first_wrong_weight(net):
+    for name, parameter in net.named_parameters():
+        if _count_wrong(parameter):
+            return f"the first layer whose weights are not finite is {_layer(net, name.rpartition('.')[0])}, {name}"
+    for name, buffer in net.named_buffers():
+        if buffer.is_floating_point() and bool((buffer != buffer).any().item()):
+            return f"the first layer whose buffers are not numbers is {_layer(net, name.rpartition('.')[0])}, {name}"
+    return None
+
+
+def _first_wrong_output(net, x):
+    """The layer whose output was the first that is not finite, when a copy of the network is run again."""
+    net, wrong = copy.deepcopy(net), []
+
+    def watch(name, module):
+        forward = module.forward
+
+        def watched(*args, **kwargs):
+            y = forward(*args, **kwargs)
+            if not wrong and hasattr(y, "is_floating_point") and _count_wrong(y):
+                wrong.append(_layer(net, name))
+            return y
+
+        module.forward = watched
+
+    for name, module in net.named_modules():
+        watch(name, module)
+    with no_grad():
+        net(x)
+    return wrong[0] if wrong else None
+
+
+def _layer(net, name):
+    module = dict(net.named_modules()).get(name, net)
+    return f"{type(module).__name__} (layer {name!r})" if name else type(module).__name__
+
+
+def _counts_for_nothing(loss, y):
+    if y.is_floating_point():
+        return False
+    ignored = y == getattr(loss, "ignore_index", None) if hasattr(loss, "ignore_index") else None
+    if ignored is not None and bool(ignored.all().item()):
+        return True
+    weight = getattr(loss, "weight", None)
+    if weight is None or ignored is None:
+        return False
+    counted = [label for label in y.reshape(-1).tolist() if label != loss.ignore_index]
+    return not any(weight[label].item() for label in set(counted))
+
+
+def is_finite(number):
+    """Whether a number, or a tensor of one, is finite."""
+    return math.isfinite(float(number))
