@@ -175,7 +175,7 @@ def test_ctrl_c_after_resuming_counts_the_epochs_saved_before(command, monkeypat
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_a_diverging_run_is_explained(command):
     code, _, err = train(command, "--lr", 1e38)
-    assert code == 1
+    assert code == 3
     assert re.search(r"the loss became \S+ in epoch 1, .* smaller learning rate than 1e\+38", err)
     assert "Traceback" not in err
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 import warnings
@@ -11,10 +12,12 @@ import minitorch_cnn
 from minitorch_cnn import backend, d2l, data, models, optim, training
 from minitorch_cnn.cli import networks
 from minitorch_cnn.cli.arguments import at_least, name_of, positive
+from minitorch_cnn.cli.signals import Interrupted, Signals
 from minitorch_cnn.cli.streams import sturdy_streams
 from minitorch_cnn.data.files import escaped
 
 RUNS = "runs/lenet"
+SAVE_EVERY = 300  # seconds between checkpoints within an epoch
 RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
 CONVERTERS = {"epochs": at_least(1), "lr": positive, "batch_size": at_least(1), "seed": at_least(0)}
 
@@ -30,7 +33,8 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit code: 0 for success, 1 for a failure explained in one message, 130 after Ctrl-C.
+        The exit code: 0 for success, 1 for a failure explained in one message, 3 for a training that diverged, 130
+        after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
         A wrong usage exits with 2. A training whose output nobody reads any more goes on to its end.
     """
     with sturdy_streams() as (stdout, _), warnings.catch_warnings():
@@ -42,11 +46,11 @@ def main(argv=None):
             if stdout.error and not isinstance(stdout.error, BrokenPipeError) and arguments.command is not train:
                 raise OSError(f"the output could not be written: {stdout.error}")
         except KeyboardInterrupt as interruption:
-            print(interruption, file=sys.stderr)
-            return 130
+            print(escaped(interruption), file=sys.stderr)
+            return getattr(interruption, "exit_code", 130)
         except (RuntimeError, OSError) as error:
             print(f"minitorch-cnn: {escaped(error)}", file=sys.stderr)
-            return 1
+            return getattr(error, "exit_code", 1)
         except MemoryError as error:
             print(
                 f"minitorch-cnn: not enough memory: {escaped(error)}. A smaller --batch-size needs less",
@@ -69,13 +73,14 @@ def _train(arguments, group):
         run, checkpoint = _open_run(arguments)
     try:
         folder, checkpoint = group.once(lambda: (run.folder, checkpoint))
-        _train_in(run or training.Run(folder), checkpoint, arguments, device, group)
+        with Signals() as signals:
+            _train_in(run or training.Run(folder), checkpoint, arguments, device, group, signals)
     finally:
         if run:
             run.close()
 
 
-def _train_in(run, checkpoint, arguments, device, group):
+def _train_in(run, checkpoint, arguments, device, group, signals):
     recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
     if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
         print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
@@ -83,29 +88,53 @@ def _train_in(run, checkpoint, arguments, device, group):
         return
     train_iter, test_iter = group.once(_load_data, recipe["batch_size"], arguments)
     net, optimizer, history = _network(recipe, checkpoint, device)
-    _announce(run, recipe, history, train_iter, test_iter, device, group)
+    _announce(run, recipe, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
 
-    saved = len(history)
+    before = _stamp(run)
+
+    def after_step(progress):
+        """Save within the epoch, when a signal asks for the end or from time to time."""
+        nonlocal saved_at
+        asks, is_due = signals.received is not None, group.rank == 0 and time.monotonic() - saved_at > SAVE_EVERY
+        asks, is_due = group.sum([asks, is_due])  # all processes do the same
+        if (asks or is_due) and progress.batch < progress.batches:
+            within = progress.within()
+            if group.rank == 0:
+                run.save(net, optimizer, history, recipe, within=within)
+            saved_at = time.monotonic()
+            if asks:
+                progress.stop()
 
     def after_epoch(optimizer, history):
-        nonlocal saved
+        nonlocal saved_at
         run.save(net, optimizer, history, recipe)
-        saved = len(history)
+        saved_at = time.monotonic()
         row = history[-1]
         print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
+        if signals.received and len(history) < recipe["epochs"]:
+            raise Interrupted(signals.received)
 
-    begun = time.perf_counter()
+    begun = saved_at = time.monotonic()
     try:
+        signals.is_noting = group.size == 1  # of several, one may wait for another for ever
         training.train(
-            net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device,
-            history=history, on_epoch=after_epoch, group=group, capture=arguments.capture,
+            net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device, history=history,
+            on_step=after_step, on_epoch=after_epoch, group=group, capture=arguments.capture,
+            within=checkpoint.within if checkpoint else None,
         )  # fmt: skip
-    except KeyboardInterrupt:
-        # Only the first process saves. Another gets to tell this when the first one waits for it, so has saved all.
-        raise KeyboardInterrupt(_explain_interruption(run, len(history) if group.rank else saved)) from None
+        if len(history) < recipe["epochs"]:
+            raise Interrupted(signals.received or signal.SIGINT)
+    except KeyboardInterrupt as interruption:
+        number = getattr(interruption, "number", signal.SIGINT)
+        raise Interrupted(number, _explain_interruption(run, before if checkpoint is None else None)) from None
+    except training.Diverged as error:
+        said = _explain_interruption(run, before if checkpoint is None else None).strip()
+        raise training.Diverged(f"{error}\n{said}") from error
+    finally:
+        signals.is_noting = False
     print(history[-1])
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
-    print(f"{time.perf_counter() - begun:.1f} s of wall clock, with loading, evaluation and saving")
+    print(f"{time.monotonic() - begun:.1f} s of wall clock, with loading, evaluation and saving")
     print(f"saved in {run.folder}: {', '.join(run.FILES)}")
 
 
@@ -232,7 +261,7 @@ def _network(recipe, checkpoint, device):
     return net, optimizer, checkpoint.history
 
 
-def _announce(run, recipe, history, train_iter, test_iter, device, group):
+def _announce(run, recipe, history, within, train_iter, test_iter, device, group):
     images = f"{len(train_iter.dataset):,} images to train on and {len(test_iter.dataset):,} to test on"
     print(f"LeNet on Fashion-MNIST: {images}")
     print(f"batch size {recipe['batch_size']}, lr {recipe['lr']:g}, seed {recipe['seed']}, results in {run.folder}")
@@ -240,17 +269,35 @@ def _announce(run, recipe, history, train_iter, test_iter, device, group):
     if group.size > 1:
         print(f"{group.size} processes share each batch; threads of each: {group.threads}. Should one fail, go on with")
         print(f"  mpiexec -n {group.size} minitorch-cnn train --resume --out {run.folder}")
-    if history:
+    if within:
+        print(f"going on after {within['batch']} of {within['batches']} batches of epoch {len(history) + 1}")
+    elif history:
         print(f"going on after epoch {len(history)}: {history[-1]}")
     sys.stdout.flush()
 
 
-def _explain_interruption(run, saved):
-    if not saved:
+def _stamp(run):
+    """What tells one checkpoint on the disk from another: None if there is none."""
+    try:
+        status = run.checkpoint.stat()
+        return status.st_ino, status.st_mtime_ns
+    except OSError:
+        return None
+
+
+def _explain_interruption(run, before):
+    """Say what is saved, as it stands on the disk, unless it is the checkpoint of `before`, of a run to be replaced."""
+    try:
+        checkpoint = run.load() if _stamp(run) not in (None, before) else None
+    except (training.CheckpointError, OSError):
+        checkpoint = None
+    if checkpoint is None:
         return "\nNo epoch was finished and saved."
-    return (
-        f"\nEpoch {saved} is finished and saved. To go on after it:\n  minitorch-cnn train --resume --out {run.folder}"
-    )
+    epochs, within = len(checkpoint.history), checkpoint.within
+    saved = [f"Epoch {epochs} is finished and saved"] if epochs else []
+    saved += [f"{within['batch']} of {within['batches']} batches of epoch {epochs + 1} are saved"] if within else []
+    how = f"minitorch-cnn train --resume --out {run.folder}"
+    return f"\n{', and '.join(saved)}. To go on after {'them' if within else 'it'}:\n  {how}"
 
 
 # --- the command line ------------------------------------------------------------------------------------

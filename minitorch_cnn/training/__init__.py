@@ -1,9 +1,10 @@
 """Training: the loop, what it measures, and what it leaves behind on disk."""
 
 from minitorch_cnn.backend.parallel import use_threads
-from minitorch_cnn.training import checkpoint, distributed, history, loop, metrics, progress, runs
+from minitorch_cnn.training import checkpoint, distributed, divergence, history, loop, metrics, progress, runs
 from minitorch_cnn.training.checkpoint import *
 from minitorch_cnn.training.distributed import *
+from minitorch_cnn.training.divergence import *
 from minitorch_cnn.training.history import *
 from minitorch_cnn.training.loop import *
 from minitorch_cnn.training.metrics import *
@@ -13,6 +14,7 @@ from minitorch_cnn.training.runs import *
 __all__ = ["use_threads"]
 __all__ += checkpoint.__all__
 __all__ += distributed.__all__
+__all__ += divergence.__all__
 __all__ += history.__all__
 __all__ += loop.__all__
 __all__ += metrics.__all__

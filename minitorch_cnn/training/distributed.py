@@ -236,7 +236,7 @@ class Group:
         print(f"{kind.__name__} on {where}: {error}\nThis ends all {self.size} processes.", file=sys.stderr, flush=True)
         sys.stdout.flush()
         time.sleep(READING_TIME)  # for mpiexec, which drops what it has not read when the processes end
-        code = 130 if isinstance(error, KeyboardInterrupt) else 1
+        code = getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else 1)
         self.world.Abort(code)
         os._exit(code)  # Abort may return before it strikes, and the error would be told again
 

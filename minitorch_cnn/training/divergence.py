@@ -1,9 +1,10 @@
 """Numbers that are infinite or not numbers: what in a training became so first, and what to do about it."""
 
 import copy
-import math
 
 from minitorch_cnn.autograd import no_grad
+
+__all__ = ["Diverged"]
 
 
 class Diverged(RuntimeError):
@@ -26,11 +27,22 @@ def require_finite_weights(net, when):
     Diverged
         If a parameter is not finite, or a buffer not a number. The text names the first layer that has one.
     """
-    if wrong := _first_wrong_weight(net):
-        raise Diverged(f"{when}, {wrong}. Such weights are not saved")
+    if wrong := first_wrong_weight(net):
+        raise Diverged(f"{when}, {wrong}")
 
 
-def explain(net, loss, x, y):
+def first_wrong_weight(net):
+    """Return which layer is the first whose weights are not finite, as a text; None if all are."""
+    for name, parameter in net.named_parameters():
+        if _count_wrong(parameter):
+            return f"the first layer whose weights are not finite is {_layer(net, name.rpartition('.')[0])}, {name}"
+    for name, buffer in net.named_buffers():
+        if buffer.is_floating_point() and bool((buffer != buffer).any().item()):
+            return f"the first layer whose buffers are not numbers is {_layer(net, name.rpartition('.')[0])}, {name}"
+    return None
+
+
+def explain(net, loss, x, y, is_first=False):
     """Return what was not finite first in a step whose loss is not: data, weights, labels, a layer or the loss itself.
 
     Parameters
@@ -39,6 +51,8 @@ def explain(net, loss, x, y):
         With the weights that they had in that step.
     x, y : Tensor
         The batch.
+    is_first : bool
+        Whether it is the first step: its weights are those that the training began with.
 
     Returns
     -------
@@ -48,8 +62,8 @@ def explain(net, loss, x, y):
     """
     if count := _count_wrong(x):
         return f"of the batch's {x.numel():,} numbers, {count:,} are NaN or infinite: look at the data", False
-    if wrong := _first_wrong_weight(net):
-        return wrong, True
+    if wrong := first_wrong_weight(net):
+        return (f"already before the first step, {wrong}", False) if is_first else (wrong, True)
     if _counts_for_nothing(loss, y):
         return "no label of the batch counts: all are ignore_index, or of classes with weight 0", False
     if layer := _first_wrong_output(net, x):
@@ -59,16 +73,6 @@ def explain(net, loss, x, y):
 
 def _count_wrong(tensor):
     return int((~tensor.detach().isfinite()).sum().item()) if tensor.is_floating_point() else 0
-
-
-def _first_wrong_weight(net):
-    for name, parameter in net.named_parameters():
-        if _count_wrong(parameter):
-            return f"the first layer whose weights are not finite is {_layer(net, name.rpartition('.')[0])}, {name}"
-    for name, buffer in net.named_buffers():
-        if buffer.is_floating_point() and bool((buffer != buffer).any().item()):
-            return f"the first layer whose buffers are not numbers is {_layer(net, name.rpartition('.')[0])}, {name}"
-    return None
 
 
 def _first_wrong_output(net, x):
@@ -109,8 +113,3 @@ def _counts_for_nothing(loss, y):
         return False
     counted = [label for label in y.reshape(-1).tolist() if label != loss.ignore_index]
     return not any(weight[label].item() for label in set(counted))
-
-
-def is_finite(number):
-    """Whether a number, or a tensor of one, is finite."""
-    return math.isfinite(float(number))

@@ -21,7 +21,7 @@ __all__ = ["Evaluation", "evaluate", "train"]
 def train(
     net, train_iter, test_iter, *,
     epochs=10, lr=0.9, loss=None, optimizer=None, device=None, history=None, progress=True, on_report=None,
-    on_step=None, on_epoch=None, group=None, capture=False,
+    on_step=None, on_epoch=None, group=None, capture=False, within=None,
 ):  # fmt: skip
     """Train a network, and measure it as the chapter does.
 
@@ -62,6 +62,8 @@ def train(
     capture : bool, default False
         Have a GPU replay the step as one CUDA graph, see `cuda.capture`, which says what such a step may not contain.
         Elsewhere it makes no difference.
+    within : dict, optional
+        Where the first of these epochs was interrupted, from `Progress.within` by way of a checkpoint.
 
     Returns
     -------
@@ -77,9 +79,9 @@ def train(
         `capture`.
     IndexError
         If a label is none of the classes.
-    RuntimeError
-        If the loss becomes infinite or not a number. On a GPU, which is asked at reports alone, a wrong label may be
-        the reason.
+    Diverged
+        If the loss or a weight becomes infinite or not a number: a RuntimeError. On a GPU, which is asked at reports
+        alone, a wrong label may be the reason.
 
     Examples
     --------
@@ -101,11 +103,12 @@ def train(
     history = history if history is not None else History()
     progress = Progress(
         net, optimizer, history, epochs, len(train_iter), device,
-        group=group, bar=progress, on_report=on_report, on_step=on_step, on_epoch=on_epoch,
+        group=group, within=within, bar=progress, on_report=on_report, on_step=on_step, on_epoch=on_epoch,
     )  # fmt: skip
     net.train()
     if group is not None:
         train_iter, loss, optimizer = group.prepare(net, train_iter, loss, optimizer)
+    loss = progress.watch(loss)
 
     def step(x, y):
         optimizer.zero_grad()

@@ -2,15 +2,21 @@
 
 import contextlib
 import math
+import sys
 import time
+import warnings
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import deferred_checks
+from minitorch_cnn.training.divergence import Diverged, explain, first_wrong_weight
 from minitorch_cnn.training.history import Epoch
 from minitorch_cnn.training.metrics import Accumulator, Timer
+from minitorch_cnn.training.resumption import rest_of, stream_states
 
 __all__ = ["Progress"]
 
 REPORTS_PER_EPOCH = 5
+EXPLODED = 100  # times the first loss
 
 
 class Progress:
@@ -33,14 +39,16 @@ class Progress:
     """
 
     def __init__(
-        self, net, optimizer, history, epochs, batches, device, *, group, bar, on_report, on_step, on_epoch
+        self, net, optimizer, history, epochs, batches, device,
+        *, group, within, bar, on_report, on_step, on_epoch,
     ):  # fmt: skip
         self.net, self.optimizer, self.history = net, optimizer, history
         self.epochs, self.batches, self.device, self.group = epochs, batches, device, group
         tells = group is None or group.rank == 0
         self.shows_bar, self.on_step = bar and tells, on_step
         self.on_report, self.on_epoch = on_report if tells else None, on_epoch if tells else None
-        self.is_stopped = False
+        self.is_stopped, self.is_saved = False, False
+        self.interrupted, self.first_loss = within, None
 
     def stop(self):
         """End the training after this step, as one that was interrupted. Several processes must all do so."""
@@ -50,9 +58,33 @@ class Progress:
     def through(self, epoch, batches):
         """An epoch's batches on the device; after each of them, what is to be told is told."""
         self.epoch, self.batch, self.begun = epoch, 0, time.perf_counter()
-        self.metric, self.timer = Accumulator(3), Timer(self.device)
-        with _bar(batches, f"epoch {epoch}/{self.epochs}", self.shows_bar) as bar, deferred_checks():
+        self.metric, self.timer, self.loader = Accumulator(3), Timer(self.device), batches
+        self.is_saved = self.interrupted is not None
+        self.order = stream_states(batches)
+        if self.interrupted is not None:
+            batches = self._go_on(batches)
+        with _bar(batches, self, self.shows_bar) as bar, deferred_checks():
             yield self._batches(bar)
+
+    def within(self):
+        """Where the epoch has come to, for a checkpoint within it. Several processes must all ask."""
+        self.is_saved = True
+        sums, now = self._sums(), stream_states(self.loader)
+        took = {"seconds": time.perf_counter() - self.begun, "steps_took": self.timer.sum()}
+        return {"batch": self.batch, "batches": self.batches, "sums": sums, "order": self.order, "now": now, **took}
+
+    def watch(self, loss):
+        """The same loss; on a CPU, one that is not finite ends the training before its step. On a GPU, reports look."""
+        if str(self.device).startswith("cuda"):
+            return loss
+
+        def watched(y_hat, y):
+            l = loss(y_hat, y)
+            if isinstance(l, Tensor) and l.numel() == 1:
+                self._look_at(l.item(), loss)
+            return l
+
+        return watched
 
     def end_epoch(self, test_acc):
         """Write the epoch's row, and have it saved."""
@@ -66,7 +98,7 @@ class Progress:
 
     def _batches(self, bar):
         lap_over = True
-        for self.batch, (x, y) in enumerate(bar, start=1):
+        for self.batch, (x, y) in enumerate(bar, start=self.batch + 1):  # noqa: B020
             if lap_over:
                 self.timer.start()
             self.x, self.y = x.to(self.device), y.to(self.device)
@@ -88,27 +120,67 @@ class Progress:
             )
 
     def _report(self, bar):
-        sums = [self.metric[i] for i in range(3)]
-        total, right, examples = sums if self.group is None else self.group.sum(sums)
+        total, right, examples = self._sums()
         self.loss, self.accuracy, self.examples = total / examples, right / examples, examples
-        self._require_finite()
+        self._look_at(self.loss)
+        if not self.timer.on_gpu and (wrong := first_wrong_weight(self.net)):
+            raise self._diverged("the weights became infinite or not a number", wrong)
         counted = {} if math.isnan(self.accuracy) else {"acc": f"{self.accuracy:.3f}"}
         bar.set_postfix(loss=f"{self.loss:.3f}", **counted)
         if self.on_report is not None:
             self.on_report(self.epoch - 1 + self.batch / self.batches, self.loss, self.accuracy, None)
 
-    def _require_finite(self):
-        if not math.isfinite(self.loss):
-            lr = ", ".join(f"{group['lr']:g}" for group in self.optimizer.param_groups)
-            label = ", or a label is none of the classes (on a CPU, the error would name it)" * self.timer.on_gpu
-            raise RuntimeError(
-                f"the loss became {self.loss} in epoch {self.epoch}, at or before batch {self.batch}: training "
-                f"diverged{label}. Try a smaller learning rate than {lr}. Nothing of this epoch was saved."
-            )
+    def _sums(self):
+        sums = [self.metric[i] for i in range(3)]
+        return sums if self.group is None else self.group.sum(sums)
+
+    def _go_on(self, batches):
+        """The rest of the epoch that was interrupted, with its sums as they were."""
+        within, self.interrupted = self.interrupted, None
+        self.batch, self.order = within["batch"], within["order"]
+        self.begun -= within["seconds"]
+        self.timer.times = [within["steps_took"]]
+        if self.group is None or self.group.rank == 0:  # they are the sums of all processes
+            self.metric.data = list(within["sums"])
+        return rest_of(batches, within)
+
+    def _look_at(self, value, loss=None):
+        """Raise an error if a loss is not finite, and warn if it has grown beyond measure."""
+        if not math.isfinite(value):
+            is_first = self.first_loss is None
+            causes = explain(self.net, loss, self.x, self.y, is_first) if loss is not None else ("", True)
+            raise self._diverged(f"the loss became {value}", *causes)
+        if self.first_loss is None:
+            self.first_loss = value
+        elif value > EXPLODED * self.first_loss > 0:
+            self.first_loss = math.inf  # said once
+            warnings.warn(
+                f"the loss has grown to {value:g} in epoch {self.epoch}, at batch {self.batch}: a smaller learning "
+                f"rate than {self._lr()} may be needed", RuntimeWarning, stacklevel=3,
+            )  # fmt: skip
+
+    def _diverged(self, what, cause, is_divergence=True):
+        on_gpu = self.timer.on_gpu
+        step = f"{'at or before' if on_gpu else 'at'} batch {self.batch} (step {self._step()})"
+        label = ", or a label is none of the classes (on a CPU, the error would name it)" * on_gpu
+        advice = f"training diverged{label}. Try a smaller learning rate than {self._lr()}"
+        if not is_divergence:
+            advice = f"no smaller learning rate than {self._lr()} will help"
+        saved = "" if self.is_saved else " Nothing of this epoch was saved."
+        return Diverged(f"{what} in epoch {self.epoch}, {step}: {cause}{'; ' * bool(cause)}{advice}.{saved}")
+
+    def _step(self):
+        return (self.epoch - 1) * self.batches + self.batch
+
+    def _lr(self):
+        return ", ".join(f"{float(group['lr']):g}" for group in self.optimizer.param_groups)
 
 
-def _bar(batches, label, visible):
+def _bar(batches, progress, visible):
     from tqdm import tqdm
 
-    # None: a bar in a terminal, and nothing in a log file
-    return tqdm(batches, desc=label, unit=" batches", leave=False, disable=None if visible else True)
+    return tqdm(
+        batches, desc=f"epoch {progress.epoch}/{progress.epochs}", unit=" batches", leave=False,
+        total=progress.batches, initial=progress.batch,
+        disable=None if visible and sys.stderr else True,  # None: a bar in a terminal, and nothing in a log file
+    )  # fmt: skip

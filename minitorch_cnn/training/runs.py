@@ -113,10 +113,9 @@ class Run:
     def _make(self):
         if not self.folder.is_dir():
             make_folder(self.folder)
-            self._is_made = True
 
     def close(self):
-        """Unlock the folder; one that was made for this run, and is empty, goes."""
+        """Unlock the folder; one that `fresh` has made, and that is empty, goes."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None

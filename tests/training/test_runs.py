@@ -160,14 +160,12 @@ def test_an_empty_name_is_no_folder():
         Run("")
 
 
-def test_a_made_folder_goes_again_if_nothing_was_saved(tmp_path):
-    for make in (lambda: Run.fresh(tmp_path / "run"), lambda: Run(tmp_path / "run")):
-        run = make()
-        run.lock()
-        run.close()
-        assert not run.folder.exists()
-    (tmp_path / "run").mkdir()
+def test_a_fresh_folder_goes_again_if_nothing_was_saved(tmp_path):
+    run = Run.fresh(tmp_path / "run")
+    run.lock()
+    run.close()
+    assert not run.folder.exists()
     run = Run(tmp_path / "run")
     run.lock()
     run.close()
-    assert run.folder.exists(), "it was there before"
+    assert run.folder.exists(), "its name was given"
