@@ -62,22 +62,30 @@ def main(argv=None):
 
 def train(arguments):
     """Train LeNet with the chapter's recipe, or go on with a run; started by mpiexec, on all its processes."""
-    with training.join() as group:
-        _train(arguments, group)
+    with Signals() as signals, training.join() as group:
+        _train(arguments, group, signals)
 
 
-def _train(arguments, group):
+def _train(arguments, group, signals):
     device = _device(arguments.device)
-    run = checkpoint = None
-    if group.rank == 0:  # it alone writes
-        run, checkpoint = _open_run(arguments)
+    run = checkpoint = before = None
     try:
-        folder, checkpoint = group.once(lambda: (run.folder, checkpoint))
-        with Signals() as signals:
-            _train_in(run or training.Run(folder), checkpoint, arguments, device, group, signals)
-    finally:
-        if run:
-            run.close()
+        try:
+            if group.rank == 0:  # it alone writes
+                run, checkpoint = _open_run(arguments)
+            folder, checkpoint = group.once(lambda: (run.folder, checkpoint))
+            run = run or training.Run(folder)
+            before = None if checkpoint else _stamp(run)
+            _train_in(run, checkpoint, arguments, device, group, signals)
+        finally:
+            signals.is_noting = False
+            if run:
+                run.close()
+    except KeyboardInterrupt as interruption:
+        number = getattr(interruption, "number", signal.SIGINT)
+        raise Interrupted(number, f"\n{_what_is_saved(run, before)}") from None
+    except training.Diverged as error:
+        raise training.Diverged(f"{error}\n{_what_is_saved(run, before)}") from error
 
 
 def _train_in(run, checkpoint, arguments, device, group, signals):
@@ -89,8 +97,6 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
     train_iter, test_iter = group.once(_load_data, recipe["batch_size"], arguments)
     net, optimizer, history = _network(recipe, checkpoint, device)
     _announce(run, recipe, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
-
-    before = _stamp(run)
 
     def after_step(progress):
         """Save within the epoch, when a signal asks for the end or from time to time."""
@@ -115,23 +121,15 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
             raise Interrupted(signals.received)
 
     begun = saved_at = time.monotonic()
-    try:
-        signals.is_noting = group.size == 1  # of several, one may wait for another for ever
-        training.train(
-            net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device, history=history,
-            on_step=after_step, on_epoch=after_epoch, group=group, capture=arguments.capture,
-            within=checkpoint.within if checkpoint else None,
-        )  # fmt: skip
-        if len(history) < recipe["epochs"]:
-            raise Interrupted(signals.received or signal.SIGINT)
-    except KeyboardInterrupt as interruption:
-        number = getattr(interruption, "number", signal.SIGINT)
-        raise Interrupted(number, _explain_interruption(run, before if checkpoint is None else None)) from None
-    except training.Diverged as error:
-        said = _explain_interruption(run, before if checkpoint is None else None).strip()
-        raise training.Diverged(f"{error}\n{said}") from error
-    finally:
-        signals.is_noting = False
+    signals.is_noting = group.size == 1  # of several, one may wait for another for ever
+    training.train(
+        net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device, history=history,
+        on_step=after_step, on_epoch=after_epoch, group=group, capture=arguments.capture,
+        within=checkpoint.within if checkpoint else None,
+    )  # fmt: skip
+    signals.is_noting = False
+    if len(history) < recipe["epochs"]:
+        raise Interrupted(signals.received or signal.SIGINT)
     print(history[-1])
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.monotonic() - begun:.1f} s of wall clock, with loading, evaluation and saving")
@@ -285,19 +283,19 @@ def _stamp(run):
         return None
 
 
-def _explain_interruption(run, before):
+def _what_is_saved(run, before):
     """Say what is saved, as it stands on the disk, unless it is the checkpoint of `before`, of a run to be replaced."""
     try:
-        checkpoint = run.load() if _stamp(run) not in (None, before) else None
+        checkpoint = run.load() if run and _stamp(run) not in (None, before) else None
     except (training.CheckpointError, OSError):
         checkpoint = None
     if checkpoint is None:
-        return "\nNo epoch was finished and saved."
+        return "No epoch was finished and saved."
     epochs, within = len(checkpoint.history), checkpoint.within
     saved = [f"Epoch {epochs} is finished and saved"] if epochs else []
     saved += [f"{within['batch']} of {within['batches']} batches of epoch {epochs + 1} are saved"] if within else []
     how = f"minitorch-cnn train --resume --out {run.folder}"
-    return f"\n{', and '.join(saved)}. To go on after {'them' if within else 'it'}:\n  {how}"
+    return f"{', and '.join(saved)}. To go on after {'them' if within else 'it'}:\n  {how}"
 
 
 # --- the command line ------------------------------------------------------------------------------------

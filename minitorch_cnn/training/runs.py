@@ -143,7 +143,10 @@ class Run:
         else:
             self._keep_previous()
         save_checkpoint(self.checkpoint, net, optimizer, history, recipe, within=within, schedule=schedule)
-        self._write_results(net.state_dict() if within is None else None, history)
+        if within is None:
+            self._write_results(net.state_dict(), history)
+        elif not self.previous.exists():
+            self._put(self.previous, self.checkpoint.read_bytes())
 
     def load(self):
         """Read the last checkpoint; if it is damaged, warn, and read the one before.
