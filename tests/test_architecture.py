@@ -57,7 +57,7 @@ HOUSE = [
         ],
     },
     {"d2l": [""]},
-    {"cli": ["arguments", "streams", "signals", "networks", "command"]},
+    {"cli": ["arguments", "streams", "signals", "running", "networks", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

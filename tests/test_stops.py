@@ -119,7 +119,7 @@ def test_what_an_old_run_has_saved_is_not_said_of_the_one_that_replaces_it(comma
 
 def test_from_time_to_time_a_checkpoint_is_saved_within_the_epoch(command, monkeypatch):
     saved, really = [], Run.save
-    monkeypatch.setattr(cli.command, "SAVE_EVERY", -1)
+    monkeypatch.setattr(cli.running, "SAVE_EVERY", -1)
 
     def save(run, *arguments, within=None):
         saved.append(within and within["batch"])

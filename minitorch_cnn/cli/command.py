@@ -1,25 +1,17 @@
 """The command ``minitorch-cnn``: train LeNet on Fashion-MNIST, evaluate what was trained, look into a network."""
 
 import argparse
-import os
-import signal
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import minitorch_cnn
-from minitorch_cnn import backend, d2l, data, models, optim, training
+from minitorch_cnn import data, models, training
 from minitorch_cnn.cli import networks
-from minitorch_cnn.cli.arguments import at_least, name_of, positive
-from minitorch_cnn.cli.signals import Interrupted, Signals
+from minitorch_cnn.cli.arguments import name_of
+from minitorch_cnn.cli.running import CONVERTERS, RECIPE, RUNS, device_of, load_data, train
 from minitorch_cnn.cli.streams import sturdy_streams
 from minitorch_cnn.data.files import escaped
-
-RUNS = "runs/lenet"
-SAVE_EVERY = 300  # seconds between checkpoints within an epoch
-RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
-CONVERTERS = {"epochs": at_least(1), "lr": positive, "batch_size": at_least(1), "seed": at_least(0)}
 
 
 def main(argv=None):
@@ -60,89 +52,13 @@ def main(argv=None):
     return 0
 
 
-def train(arguments):
-    """Train LeNet with the chapter's recipe, or go on with a run; started by mpiexec, on all its processes."""
-    with Signals() as signals, training.join() as group:
-        _train(arguments, group, signals)
-
-
-def _train(arguments, group, signals):
-    device = _device(arguments.device)
-    run = checkpoint = before = None
-    try:
-        try:
-            if group.rank == 0:  # it alone writes
-                run, checkpoint = _open_run(arguments)
-            folder, checkpoint = group.once(lambda: (run.folder, checkpoint))
-            run = run or training.Run(folder)
-            before = None if checkpoint else _stamp(run)
-            _train_in(run, checkpoint, arguments, device, group, signals)
-        finally:
-            signals.is_noting = False
-            if run:
-                run.close()
-    except KeyboardInterrupt as interruption:
-        number = getattr(interruption, "number", signal.SIGINT)
-        raise Interrupted(number, f"\n{_what_is_saved(run, before)}") from None
-    except training.Diverged as error:
-        raise training.Diverged(f"{error}\n{_what_is_saved(run, before)}") from error
-
-
-def _train_in(run, checkpoint, arguments, device, group, signals):
-    recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
-    if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
-        print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
-        print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
-        return
-    train_iter, test_iter = group.once(_load_data, recipe["batch_size"], arguments)
-    net, optimizer, history = _network(recipe, checkpoint, device)
-    _announce(run, recipe, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
-
-    def after_step(progress):
-        """Save within the epoch, when a signal asks for the end or from time to time."""
-        nonlocal saved_at
-        asks, is_due = signals.received is not None, group.rank == 0 and time.monotonic() - saved_at > SAVE_EVERY
-        asks, is_due = group.sum([asks, is_due])  # all processes do the same
-        if (asks or is_due) and progress.batch < progress.batches:
-            within = progress.within()
-            if group.rank == 0:
-                run.save(net, optimizer, history, recipe, within=within)
-            saved_at = time.monotonic()
-            if asks:
-                progress.stop()
-
-    def after_epoch(optimizer, history):
-        nonlocal saved_at
-        run.save(net, optimizer, history, recipe)
-        saved_at = time.monotonic()
-        row = history[-1]
-        print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
-        if signals.received and len(history) < recipe["epochs"]:
-            raise Interrupted(signals.received)
-
-    begun = saved_at = time.monotonic()
-    signals.is_noting = group.size == 1  # of several, one may wait for another for ever
-    training.train(
-        net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device, history=history,
-        on_step=after_step, on_epoch=after_epoch, group=group, capture=arguments.capture,
-        within=checkpoint.within if checkpoint else None,
-    )  # fmt: skip
-    signals.is_noting = False
-    if len(history) < recipe["epochs"]:
-        raise Interrupted(signals.received or signal.SIGINT)
-    print(history[-1])
-    print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
-    print(f"{time.monotonic() - begun:.1f} s of wall clock, with loading, evaluation and saving")
-    print(f"saved in {run.folder}: {', '.join(run.FILES)}")
-
-
 def evaluate(arguments):
     """Measure a trained LeNet on the test images, class by class."""
-    device = _device(arguments.device)
+    device = device_of(arguments.device)
     path, weights = _find_weights(arguments)
     net = models.LeNet()
     net.load_state_dict(weights)
-    _, test_iter = _load_data(RECIPE["batch_size"], arguments)
+    _, test_iter = load_data(RECIPE["batch_size"], arguments)
     result = training.evaluate(net, test_iter, device)
 
     print(f"{path} on {device}, {result.confusion.sum():,} test images")
@@ -156,87 +72,6 @@ def evaluate(arguments):
         print(f"{name:<12} {right:>8.3f}  {confused}")
 
 
-# --- what happens before and after an epoch --------------------------------------------------------------
-
-
-def _device(name):
-    return backend.auto_device() if name == "auto" else backend.as_device(name)
-
-
-def _given(arguments):
-    """The settings of the recipe that stand on the command line."""
-    return {name: getattr(arguments, name) for name in RECIPE if getattr(arguments, name) is not None}
-
-
-def _load_data(batch_size, arguments):
-    before = dict(os.environ)
-    if arguments.offline:
-        os.environ["MINITORCH_CNN_OFFLINE"] = "1"
-    if arguments.mirror:
-        os.environ["MINITORCH_CNN_MIRROR"] = arguments.mirror
-    try:
-        return d2l.load_data_fashion_mnist(batch_size, root=arguments.data_dir)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _open_run(arguments):
-    """Return the run whose folder the results go to, locked and ready, and the checkpoint to go on from, or None."""
-    if arguments.resume:
-        run = training.Run(arguments.out) if arguments.out else training.Run.newest(RUNS)
-        if not run.folder.is_dir():
-            raise training.CheckpointError(f"there is no checkpoint {run.checkpoint}")
-    else:
-        run = _writing(RUNS, lambda: training.Run(arguments.out) if arguments.out else training.Run.fresh(RUNS))
-    try:
-        _writing(run.folder, run.lock)
-        checkpoint = _checkpoint_of(run, arguments) if arguments.resume else None
-        if not arguments.resume and run.has_results() and not arguments.overwrite:
-            raise RuntimeError(
-                f"{run.folder} holds the results of a run. Go on with it: --resume; replace it: --overwrite; "
-                "or choose another folder for --out"
-            )
-        _writing(run.folder, run.prepare)
-        if checkpoint:
-            _writing(run.folder, run.repair, checkpoint)
-    except BaseException:
-        run.close()
-        raise
-    return run, checkpoint
-
-
-def _checkpoint_of(run, arguments):
-    """Read what to go on from, and refuse to mix two recipes: only the number of epochs may change."""
-    checkpoint = run.load()
-    for name, convert in CONVERTERS.items():
-        if name in checkpoint.recipe:
-            try:
-                convert(repr(checkpoint.recipe[name]))
-            except argparse.ArgumentTypeError as error:
-                raise training.CheckpointError(
-                    f"{run.checkpoint} is no run of this command: its {name}: {error}"
-                ) from error
-    for name, value in _given(arguments).items():
-        begun_with = checkpoint.recipe.get(name, value)
-        if name != "epochs" and value != begun_with:
-            option = name.replace("_", "-")
-            raise RuntimeError(
-                f"{run.folder} was begun with --{option} {begun_with}, it cannot go on with {value}: "
-                f"leave --{option} out, or start a new run"
-            )
-    return checkpoint
-
-
-def _writing(folder, function, *args):
-    """Call what writes to a run's folder; that it cannot be written to is explained."""
-    try:
-        return function(*args)
-    except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
-        raise RuntimeError(f"cannot write to {folder}: {reason}. Choose another folder with --out") from error
-
-
 def _find_weights(arguments):
     """Return the path of what is to be evaluated, and the weights that are there."""
     path = Path(arguments.checkpoint or training.Run.newest(RUNS).folder)
@@ -244,58 +79,6 @@ def _find_weights(arguments):
         return path, training.load_weights(path)
     run = training.Run(path)
     return run.best if arguments.best else run.checkpoint, run.load_weights(best=arguments.best)
-
-
-def _network(recipe, checkpoint, device):
-    """Return LeNet, its optimizer and its history: as the seed makes them, or as the checkpoint holds them."""
-    minitorch_cnn.manual_seed(recipe["seed"])
-    net = models.LeNet()
-    net.apply(models.xavier_uniform)
-    net.to(device)
-    optimizer = optim.SGD(net.parameters(), lr=recipe["lr"])
-    if checkpoint is None:
-        return net, optimizer, training.History()
-    checkpoint.restore(net, optimizer)
-    return net, optimizer, checkpoint.history
-
-
-def _announce(run, recipe, history, within, train_iter, test_iter, device, group):
-    images = f"{len(train_iter.dataset):,} images to train on and {len(test_iter.dataset):,} to test on"
-    print(f"LeNet on Fashion-MNIST: {images}")
-    print(f"batch size {recipe['batch_size']}, lr {recipe['lr']:g}, seed {recipe['seed']}, results in {run.folder}")
-    print(f"training on {device}")
-    if group.size > 1:
-        print(f"{group.size} processes share each batch; threads of each: {group.threads}. Should one fail, go on with")
-        print(f"  mpiexec -n {group.size} minitorch-cnn train --resume --out {run.folder}")
-    if within:
-        print(f"going on after {within['batch']} of {within['batches']} batches of epoch {len(history) + 1}")
-    elif history:
-        print(f"going on after epoch {len(history)}: {history[-1]}")
-    sys.stdout.flush()
-
-
-def _stamp(run):
-    """What tells one checkpoint on the disk from another: None if there is none."""
-    try:
-        status = run.checkpoint.stat()
-        return status.st_ino, status.st_mtime_ns
-    except OSError:
-        return None
-
-
-def _what_is_saved(run, before):
-    """Say what is saved, as it stands on the disk, unless it is the checkpoint of `before`, of a run to be replaced."""
-    try:
-        checkpoint = run.load() if run and _stamp(run) not in (None, before) else None
-    except (training.CheckpointError, OSError):
-        checkpoint = None
-    if checkpoint is None:
-        return "No epoch was finished and saved."
-    epochs, within = len(checkpoint.history), checkpoint.within
-    saved = [f"Epoch {epochs} is finished and saved"] if epochs else []
-    saved += [f"{within['batch']} of {within['batches']} batches of epoch {epochs + 1} are saved"] if within else []
-    how = f"minitorch-cnn train --resume --out {run.folder}"
-    return f"{', and '.join(saved)}. To go on after {'them' if within else 'it'}:\n  {how}"
 
 
 # --- the command line ------------------------------------------------------------------------------------
