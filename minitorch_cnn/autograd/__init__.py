@@ -5,22 +5,15 @@ the instance itself is the node of the graph. Because `backward` computes with t
 of its own: derivatives of any order. To be read first: `tensor`, `function`, `walk`, `mode`.
 """
 
+from minitorch_cnn.autograd import mode
 from minitorch_cnn.autograd.function import Function, wants_grad
-from minitorch_cnn.autograd.mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from minitorch_cnn.autograd.mode import *
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.autograd.walk import backward, grad
+from minitorch_cnn.backend.arguments import no_attribute
 
-__all__ = [
-    "Function",
-    "Tensor",
-    "backward",
-    "enable_grad",
-    "grad",
-    "is_grad_enabled",
-    "no_grad",
-    "set_grad_enabled",
-    "wants_grad",
-]
+__all__ = ["Function", "Tensor", "backward", "grad", "wants_grad"]
+__all__ += mode.__all__
 
 
 def __getattr__(name):
@@ -29,4 +22,4 @@ def __getattr__(name):
 
     if name in mt.checking.__all__:
         return getattr(mt.checking, name)
-    raise AttributeError(f"module 'minitorch_cnn.autograd' has no attribute {name!r}")
+    raise no_attribute("module 'minitorch_cnn.autograd'", name, [*__all__, *mt.checking.__all__])

@@ -5,6 +5,8 @@ from contextlib import ContextDecorator, contextmanager, nullcontext
 
 import numpy as np
 
+__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
 
 class _Mode(threading.local):
     def __init__(self):

@@ -9,6 +9,8 @@ from minitorch_cnn.autograd.views import Memory
 from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, dtypes, to_numpy
 from minitorch_cnn.backend.arguments import described, destination
 
+__all__ = ["Tensor", "is_floating_point", "is_tensor"]
+
 
 class Tensor(Operators, Methods, InPlace):
     """An array of numbers that remembers how it was computed.

@@ -5,6 +5,8 @@ import numpy as np
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.devices import Device
 
+__all__ = ["Generator", "default_generator", "get_rng_state", "manual_seed", "set_rng_state"]
+
 
 class Generator:
     """A stream of random numbers of its own.
