@@ -75,9 +75,17 @@ class Function:
     def __call__(self, *inputs):
         if self.edges is not None:  # an instance is one node: the next call needs one of its own
             return self.again()(*inputs)
-        output = self._computed(inputs)
+        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+        try:
+            with quiet():
+                output = Tensor(self.forward(*arrays))
+        except (TypeError, ValueError) as error:
+            self._explain(error, inputs)
+            raise
+        if output.array is arrays[0] or (self.is_view and share_memory(output.array, arrays[0])):
+            output.become_view(inputs[0], self)
         wanted = tuple([wants_grad(x) for x in inputs]) if mode.recording else ()
-        if True in wanted and output.is_floating_point():
+        if True in wanted and output.array.dtype.kind == "f":
             self.edges = [source(x) if is_wanted else None for x, is_wanted in zip(inputs, wanted)]
             self.kept = Kept(output, inputs, wanted, self._reads[wanted])
             output.grad_fn = self
@@ -109,24 +117,16 @@ class Function:
 
     # --- how ---------------------------------------------------------------------------------------------
 
-    def _computed(self, inputs):
-        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
-        try:
-            with quiet():
-                output = Tensor(self.forward(*arrays))
-        except TypeError:
-            need_one_device(self.name, *inputs)  # says it plainly if two array libraries were mixed
-            strangers = [x for x in inputs if not isinstance(x, (Tensor, numbers.Number, np.bool_, type(None)))]
-            if strangers:
-                raise TypeError(f"{self.name} expected Tensors, got {described(strangers[0])}") from None
-            raise
-        except ValueError as error:
-            if "broadcast" not in str(error):
-                raise
-            raise RuntimeError(f"{self.name}: {error}") from error
-        if output.array is arrays[0] or (self.is_view and share_memory(output.array, arrays[0])):
-            output.become_view(inputs[0], self)
-        return output
+    def _explain(self, error, inputs):
+        """Say plainly what the array library did not understand, where that can be told."""
+        if isinstance(error, ValueError):
+            if "broadcast" in str(error):
+                raise RuntimeError(f"{self.name}: {error}") from error
+            return
+        need_one_device(self.name, *inputs)
+        strangers = [x for x in inputs if not isinstance(x, (Tensor, numbers.Number, np.bool_, type(None)))]
+        if strangers:
+            raise TypeError(f"{self.name} expected Tensors, got {described(strangers[0])}") from None
 
     def _unbroadcast(self, gradient, shape):
         """Sum over the dimensions along which an input of this shape was repeated."""

@@ -152,7 +152,7 @@ class InPlace:
         if not mt.is_grad_enabled():
             return False
         root = self if view is None else view.root
-        for x in (self, root):
+        for x in (self,) if view is None else (self, root):
             if x.requires_grad and x.is_leaf:
                 what = "leaf Tensor" if x is self else "view of a leaf Tensor"
                 raise RuntimeError(

@@ -67,12 +67,15 @@ class Kept:
     # place in the graph when it is changed: only Python's cyclic garbage collector could then free the graph.
 
     def __init__(self, output, inputs, wanted, read):
-        self.operands = [_as_kept(output) if read[0] else None]
+        # of what is read: (array, memory, its version)
+        self.operands = [(output.array, output._memory, output._memory.version) if read[0] else None]
         for x, is_wanted, is_read in zip(inputs, wanted, read[1:]):
             if not isinstance(x, Tensor):
                 self.operands.append(x if is_read else None)
+            elif is_read:
+                self.operands.append((x.array, x._memory, x._memory.version))
             else:
-                self.operands.append(_as_kept(x) if is_read else Outline(x.array, is_wanted))
+                self.operands.append(Outline(x.array, is_wanted))
 
     def recalled(self, node):
         """[output, *inputs] as tensors at their places in the graph, refused if they are freed or changed."""
@@ -110,12 +113,6 @@ class Kept:
         """Forget the values. Where none was kept, there is nothing to lose, and the node may be walked again."""
         if always or any(x is not None and not isinstance(x, Outline) for x in self.operands):
             self.operands = None
-
-
-def _as_kept(tensor):
-    """What is kept of values that will be read: (array, memory, its version)."""
-    memory = tensor._memory
-    return tensor.array, memory, memory.version
 
 
 class Outline:

@@ -89,23 +89,25 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     for output, gradient in zip(outputs, gradients, strict=True):
         _gather(pending, source(output), _initial_gradient(output, gradient))
     order = _topological_order(pending)
-    wanted = {node for node in order if isinstance(node, Tensor)} if wanted is None else wanted
-    leading = _leading_to(order, wanted)
+    leading = None if wanted is None else _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
     found = {}
     with set_grad_enabled(create_graph), quiet_throughout():
         for node in order:
             dy = pending.pop(node, None)
-            if node in wanted:
+            if dy is None:
+                continue
+            if wanted is not None and node in wanted:
                 found[node] = dy
-            if dy is None or node not in leading:
+            if leading is not None and node not in leading:
                 continue
             for edge, dx in zip(node.edges, node.gradients(dy), strict=True):
                 if dx is not None:
                     _gather(pending, edge, dx)
             if not retain_graph:
                 node.release()
-    return {node: dx for node, dx in found.items() if dx is not None}
+    leaves = {leaf: dx for leaf, dx in pending.items() if wanted is None or leaf in wanted}
+    return found | leaves
 
 
 def _initial_gradient(output, gradient):
@@ -134,9 +136,9 @@ def _gather(pending, target, gradient):
 
 
 def _topological_order(sources):
-    """The nodes and leaves behind some, each before what it was computed from. Not recursive: graphs are deep."""
+    """The nodes behind some, each before those that it was computed from. Not recursive: graphs are deep."""
     order, seen = [], set()
-    stack = [(source, False) for source in sources]
+    stack = [(source, False) for source in sources if isinstance(source, Function)]
     while stack:
         node, is_expanded = stack.pop()
         if is_expanded:
@@ -144,7 +146,7 @@ def _topological_order(sources):
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((edge, False) for edge in _edges(node))
+            stack.extend([(edge, False) for edge in node.edges if isinstance(edge, Function)])
     return order[::-1]
 
 
@@ -152,10 +154,6 @@ def _leading_to(order, wanted):
     """The nodes through which a gradient must pass to reach one of the wanted ones."""
     leading = set()
     for node in reversed(order):
-        if any(edge in wanted or edge in leading for edge in _edges(node)):
+        if any(edge in wanted or edge in leading for edge in node.edges):
             leading.add(node)
     return leading
-
-
-def _edges(node):
-    return [edge for edge in node.edges if edge is not None] if isinstance(node, Function) else []

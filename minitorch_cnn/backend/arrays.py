@@ -83,9 +83,10 @@ def share_memory(a, b):
 
 def can_write(array):
     """Whether an array may be written to: no two of its elements share their memory, and NumPy does not forbid it."""
-    if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape)):
+    flags = array.flags
+    if not flags.c_contiguous and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape)):
         return False
-    return getattr(array.flags, "writeable", True)
+    return getattr(flags, "writeable", True)
 
 
 def filled(shape, value, device=CPU, dtype=None):
