@@ -10,6 +10,7 @@ from minitorch_cnn import cuda, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.backend import deferred_checks
 from minitorch_cnn.data import DataLoader, Dataset
+from minitorch_cnn.nn import functional as F
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.training.history import History
 from minitorch_cnn.training.metrics import Accumulator, are_classes, count_correct
@@ -20,7 +21,7 @@ __all__ = ["Evaluation", "evaluate", "train"]
 
 def train(
     net, train_iter, test_iter, *,
-    epochs=10, lr=0.9, loss=None, optimizer=None, device=None, history=None, progress=True, on_report=None,
+    epochs=10, lr=0.9, loss=F.cross_entropy, optimizer=None, device=None, history=None, progress=True, on_report=None,
     on_step=None, on_epoch=None, group=None, capture=False, within=None,
 ):  # fmt: skip
     """Train a network, and measure it as the chapter does.
@@ -40,7 +41,7 @@ def train(
         How many epochs the run has in all: with a `history` of 3, 10 means 7 more.
     lr : float, default 0.9
         Learning rate of the plain `optim.SGD` that is made when no `optimizer` is given.
-    loss : callable, default `nn.CrossEntropyLoss`
+    loss : callable, default `nn.functional.cross_entropy`
         Maps the network's outputs and the targets of a batch to one number, their mean over the examples. Accuracies
         are NaN where the outputs are not (N, classes) or the targets no integers (N,).
     optimizer : optim.Optimizer, optional
@@ -160,7 +161,7 @@ class Evaluation:
         return [float(r / n) if n else math.nan for r, n in zip(right, examples)]
 
 
-def evaluate(net, data_iter, device=None, group=None, *, loss=None):
+def evaluate(net, data_iter, device=None, group=None, *, loss=F.cross_entropy):
     """Measure a network in evaluation mode, and leave each of its modules in the mode it was in.
 
     Parameters
@@ -173,7 +174,7 @@ def evaluate(net, data_iter, device=None, group=None, *, loss=None):
         Where to compute; by default, where the network is.
     group : Group, optional
         The processes that share each batch, from `join`.
-    loss : callable, default `nn.CrossEntropyLoss`
+    loss : callable, default `nn.functional.cross_entropy`
         As in `train`.
 
     Returns
@@ -233,7 +234,6 @@ def _evaluating(net):
 
 def _loss_on(device, loss):
     """A loss that can be called with outputs and targets, its tensors on the device."""
-    loss = nn.CrossEntropyLoss() if loss is None else loss
     if isinstance(loss, type) or not callable(loss):
         raise TypeError(f"loss must be a function of outputs and targets, such as nn.MSELoss(), got {loss!r}")
     return loss.to(device) if isinstance(loss, nn.Module) else loss
