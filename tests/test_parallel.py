@@ -393,6 +393,33 @@ def test_blas_has_one_thread_until_the_last_of_two_users_is_done():
     assert set(inside) <= set("[1, ]")
 
 
+def test_blas_is_held_to_one_thread_from_any_thread():
+    """threadpoolctl 3.8 lets only the first thread that sets the number set it, and does nothing for the others."""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    before, *inside, after = run_python(FROM_ANY_THREAD, env=env).stdout.splitlines()
+    assert before == after and len(inside) == 6
+    assert all(set(line) <= set("[1, ]") for line in inside)
+
+
+FROM_ANY_THREAD = """
+import sys
+from threading import Thread
+from minitorch_cnn.backend import parallel
+sys.path.insert(0, "tests")
+from test_parallel import blas_threads
+
+def show():
+    parallel.run(lambda part: part or print(blas_threads()), range(2))
+
+print(blas_threads())
+for _ in range(3):
+    show()
+    thread = Thread(target=show)
+    thread.start()
+    thread.join()
+print(blas_threads())
+"""
+
 OVERLAP = """
 import sys
 from threading import Event, Thread

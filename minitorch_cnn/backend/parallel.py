@@ -220,7 +220,7 @@ class _Pool:
             if self.before is None:
                 self.before = [library.get_num_threads() for library in self.libraries]
                 for library in self.libraries:
-                    library.set_num_threads(1)
+                    _limit(library, 1)
             self.owner = self.owner or region
             return self.owner is region
 
@@ -232,7 +232,7 @@ class _Pool:
                 self.owner = None
             if self.before is not None and not self.regions:
                 for library, count in zip(self.libraries, self.before):
-                    library.set_num_threads(count)
+                    _limit(library, count)
                 self.before = None
 
     def share(self, work):
@@ -259,6 +259,13 @@ class _Pool:
             finally:
                 work.errors.clear()  # an error that held this frame would hold itself
         return work.results
+
+
+def _limit(library, count):
+    """Set how many threads a BLAS uses, from whatever thread."""
+    if hasattr(library, "clear_controlling_thread"):  # threadpoolctl 3.8 lets the first thread alone, in silence
+        library.clear_controlling_thread(force=True)
+    library.set_num_threads(count)
 
 
 def _serve(inbox):
