@@ -111,3 +111,11 @@ def test_the_tour_passes_through_every_part_of_the_package():
 def test_nothing_is_left_open(page):
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"^\W*[A-Z]+_TABLE\b|\bTO" + r"DO\b|\bT" + r"BD\b", text, re.MULTILINE)
+
+
+def test_the_tests_that_hold_a_promise_are_there():
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 40
+    assert {name for name in named if f"def {name}(" not in source} == set()
