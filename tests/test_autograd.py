@@ -330,6 +330,59 @@ def test_no_grad_as_block_and_as_decorator():
     assert double.__name__ == "double" and double.__doc__ == "Twice x."
 
 
+def test_no_grad_without_brackets_and_set_grad_enabled_as_decorators():
+    @mt.no_grad
+    def inside():
+        """What it was."""
+        return mt.is_grad_enabled()
+
+    @mt.set_grad_enabled(False)
+    def likewise():
+        return mt.is_grad_enabled()
+
+    @mt.no_grad
+    @mt.enable_grad
+    def innermost():
+        return mt.is_grad_enabled()
+
+    assert mt.is_grad_enabled() and not inside() and not likewise() and innermost() and mt.is_grad_enabled()
+    assert inside.__doc__ == "What it was."
+
+
+def test_a_decorated_generator_runs_under_its_mode_and_its_caller_does_not():
+    closed = []
+
+    @mt.no_grad()
+    def steps(x):
+        try:
+            while True:
+                try:
+                    x = yield (x * 2).requires_grad, mt.is_grad_enabled()
+                except KeyError:
+                    x = 1.0
+                if x is None:
+                    return mt.is_grad_enabled()
+        finally:
+            closed.append(mt.is_grad_enabled())
+
+    x = leaf(1.0)
+    generator = steps(x)
+    assert next(generator) == (False, False) and mt.is_grad_enabled()
+    assert generator.send(x) == (False, False) and mt.is_grad_enabled()
+    with pytest.raises(AttributeError):  # a number has no requires_grad: what the generator raises ends it
+        generator.throw(KeyError())
+    assert mt.is_grad_enabled() and closed == [False]
+    generator = steps(x)
+    next(generator)
+    generator.close()
+    assert mt.is_grad_enabled() and closed == [False, False]
+    with pytest.raises(StopIteration) as end:
+        generator = steps(x)
+        next(generator)
+        generator.send(None)
+    assert end.value.value is False
+
+
 def test_no_grad_ends_with_an_exception():
     with pytest.raises(ZeroDivisionError), mt.no_grad():
         1 / 0  # noqa: B018
@@ -935,6 +988,27 @@ def test_threads_may_add_to_one_leaf():
     for thread in threads:
         thread.join()
     assert w.grad.item() == 4 * 200 * 2
+
+
+def test_a_graph_can_be_followed_by_pytorchs_name_for_its_edges():
+    x = leaf(1.0)
+    y = (x * x + 1).sum()
+    add = y.grad_fn.next_functions[0][0]
+    mul = add.next_functions[0][0]
+    assert (add.name, mul.name) == ("Add", "Mul")
+    assert mul.next_functions == ((x, 0), (x, 0)) and add.next_functions[1] == (None, 0)
+
+
+def test_small_things_that_python_can_ask_of_a_tensor():
+    x = mt.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    assert 2 in x and 9 not in x and mt.equal(+x, x)
+    x.sum().backward()
+    del x.grad
+    assert x.grad is None
+    assert x[range(1, 2)].tolist() == [[3.0, 4.0]]
+    n = mt.arange(5)
+    n[range(3)] = 0
+    assert n.tolist() == [0, 0, 0, 3, 4]
 
 
 def test_a_gradient_that_does_not_fit_is_refused_when_it_is_assigned():

@@ -64,6 +64,11 @@ class Function:
         """What the operation is called in messages."""
         return type(self).__name__
 
+    @property
+    def next_functions(self):
+        """PyTorch's form of `edges`: pairs of a node, leaf or None, and 0, for each operation has one output."""
+        return tuple((edge, 0) for edge in self.edges or ())
+
     def forward(self, *arrays):
         """The value of the operation."""
         raise TypeError(f"{self.name} must define forward(self, *arrays)")

@@ -1,7 +1,9 @@
 """Whether operations are recorded, and whether NumPy warns: settings of each thread."""
 
+import inspect
 import threading
-from contextlib import ContextDecorator, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
+from functools import wraps
 
 import numpy as np
 
@@ -23,8 +25,8 @@ def is_grad_enabled():
     return mode.recording
 
 
-class no_grad(ContextDecorator):
-    """Do not record operations inside a ``with`` block or a decorated function.
+class no_grad:
+    """Do not record operations inside a ``with`` block or a decorated function or generator.
 
     Examples
     --------
@@ -37,6 +39,22 @@ class no_grad(ContextDecorator):
 
     recording = False
 
+    def __new__(cls, function=None):
+        """A setting; with a function, as the decorator ``@no_grad`` without brackets, that function under it."""
+        setting = super().__new__(cls)
+        return setting if function is None else setting(function)
+
+    def __call__(self, function):
+        if inspect.isgeneratorfunction(function):
+            return _step_by_step(self, function)
+
+        @wraps(function)
+        def decorated(*args, **kwargs):
+            with self:
+                return function(*args, **kwargs)
+
+        return decorated
+
     def __enter__(self):
         mode.before.append(mode.recording)
         mode.recording = self.recording
@@ -46,13 +64,38 @@ class no_grad(ContextDecorator):
 
 
 class enable_grad(no_grad):
-    """Record operations inside a ``with`` block or a decorated function."""
+    """Record operations inside a ``with`` block or a decorated function or generator."""
 
     recording = True
 
 
+def _step_by_step(setting, function):
+    """A generator function that runs under a setting, while its caller does not."""
+
+    @wraps(function)
+    def decorated(*args, **kwargs):
+        generator, step = function(*args, **kwargs), next
+        given = ()
+        try:
+            while True:
+                with setting:
+                    value = step(generator, *given)
+                try:
+                    step, given = type(generator).send, ((yield value),)
+                except GeneratorExit:
+                    with setting:
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    step, given = type(generator).throw, (error,)
+        except StopIteration as end:
+            return end.value
+
+    return decorated
+
+
 class set_grad_enabled:
-    """Record operations, or do not, from now on, or to the end of a ``with`` block.
+    """Record operations, or do not, from now on, or to the end of a ``with`` block, or in a decorated function.
 
     Parameters
     ----------
@@ -67,7 +110,11 @@ class set_grad_enabled:
     """
 
     def __init__(self, enabled):
-        self.before, mode.recording = mode.recording, bool(enabled)
+        self.enabled, self.before, mode.recording = bool(enabled), mode.recording, bool(enabled)
+
+    def __call__(self, function):
+        mode.recording = self.before
+        return (enable_grad if self.enabled else no_grad)(function)
 
     def __enter__(self):
         pass

@@ -63,6 +63,9 @@ class Operators:
     def __neg__(self):
         return mt.neg(self)
 
+    def __pos__(self):
+        return self
+
     def __abs__(self):
         return mt.abs(self)
 

@@ -159,6 +159,10 @@ class Tensor(Operators, Methods, InPlace):
             raise kind(f"a gradient must be None or a Tensor of the shape {self.shape} of its tensor, got {came}")
         self._grad = value
 
+    @grad.deleter
+    def grad(self):
+        self._grad = None
+
     @property
     def is_leaf(self):
         """Whether no recorded operation made this tensor."""
@@ -249,6 +253,9 @@ class Tensor(Operators, Methods, InPlace):
         if self.array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
         return self.shape[0]
+
+    def __contains__(self, element):
+        return bool((self == element).any())
 
     def __iter__(self):
         if self.array.ndim == 0:

@@ -141,6 +141,8 @@ def _own(index):
             stacklevel=4,
         )
         return index.astype(bool)
+    if isinstance(index, range):
+        return list(index)
     return index.copy() if hasattr(index, "__len__") else index
 
 
