@@ -10,10 +10,11 @@ the output, the matrix of its windows is a view of what is there already.
 """
 
 import functools
+import math
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import add_to_rows, get_array_module, parallel
-from minitorch_cnn.backend.geometry import span, window_counts
+from minitorch_cnn.backend.geometry import window_counts
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.linalg import SHARED, small_products
@@ -100,7 +101,7 @@ def convolve(x, w, b, stride, dilation, before, after, groups):
         if b is not None:
             add_to_rows(part, b.reshape(groups, 1, -1, 1))
 
-    parallel.run(fill, blocks(images, (oh, ow), (kh, kw), o * c // groups))
+    parallel.run(fill, blocks(images, (oh, ow), (kh, kw), stride, dilation, o * c))
     return y.reshape(oh, o, ow, n).transpose(3, 1, 0, 2)
 
 
@@ -117,7 +118,7 @@ def filter_gradient(x, g, kernel_size, stride, dilation, before, after, groups):
         sums = xp.empty((*columns.shape[:-1], o // groups), x.dtype)
         return small_products(columns, part, sums).sum(axis=1)  # (G, KH·C/G·KW, O/G)
 
-    first, *others = parallel.run(sums, blocks(images, (oh, ow), kernel_size, o * c))
+    first, *others = parallel.run(sums, blocks(images, (oh, ow), kernel_size, stride, dilation, o * c))
     y = sum(others, first)
     return y.transpose(0, 2, 1).reshape(o, kh, c, kw).transpose(0, 2, 1, 3)
 
@@ -163,16 +164,24 @@ def im2col(x, kernel_size, stride, dilation, before, groups, block):
     """
     xp, (h, c, wide, n), (kh, kw), (oh, ow) = get_array_module(x), x.shape, kernel_size, block
     x = x.reshape(h, groups, c // groups, wide, n).transpose(1, 0, 2, 3, 4)  # (G, H, C/G, W, N)
-    top, height = oh.start * stride[0] - before[0], (oh.stop - oh.start - 1) * stride[0] + span(kh, dilation[0])
-    inner = max(top, 0), min(top + height, h)  # the rows that lie in the image
-    places = [inside(ow, stride[1], k * dilation[1] - before[1], wide) for k in range(kw)]
-    is_framed = inner != (top, top + height) or any(there != slice(0, ow.stop - ow.start) for there, _ in places)
-    rows = (xp.zeros if is_framed else xp.empty)((groups, height, c // groups, kw, ow.stop - ow.start, n), x.dtype)
-    for k, (there, here) in enumerate(places):
-        rows[:, inner[0] - top : inner[1] - top, :, k, there] = x[:, inner[0] : inner[1], :, here]
-    windows = sliding(rows, 1, kh, stride[0], dilation[0]).transpose(0, 1, 6, 2, 3, 4, 5)
-    shape = groups, oh.stop - oh.start, kh * (c // groups) * kw, (ow.stop - ow.start) * n
-    return windows.reshape(shape)  # a view, unless rows are dilated
+    count, width, step = len(range(oh.start, oh.stop, oh.step)), ow.stop - ow.start, oh.step * stride[0] // dilation[0]
+    height = (count - 1) * step + kh  # of the rows that are seen, which are the dilation apart
+    down, rows = inside(slice(0, height), dilation[0], oh.start * stride[0] - before[0], h)
+    across = [inside(ow, stride[1], k * dilation[1] - before[1], wide) for k in range(kw)]
+    columns = xp.empty((groups, height, c // groups, kw, width, n), x.dtype)
+    for frame in _beside(down, height):
+        columns[:, frame] = 0
+    for k, (places, there) in enumerate(across):
+        columns[:, down, :, k, places] = x[:, rows, :, there]
+        for frame in _beside(places, width):
+            columns[:, down, :, k, frame] = 0
+    windows = sliding(columns, 1, kh, step).transpose(0, 1, 6, 2, 3, 4, 5)  # (G, OH, KH, C/G, KW, OW, N)
+    return windows.reshape(groups, count, kh * (c // groups) * kw, width * n)  # a view
+
+
+def _beside(some, count):
+    """What there is before and after some of a number of places: a list of slices that are not empty."""
+    return [part for part in (slice(0, some.start), slice(some.stop, count)) if part.start < part.stop]
 
 
 def _at(block, y):
@@ -182,8 +191,10 @@ def _at(block, y):
     return part.reshape(oh, g, c, ow * n).transpose(1, 0, 2, 3)
 
 
-def blocks(images, counts, kernel_size, multiplications):
+def blocks(images, counts, kernel_size, stride, dilation, multiplications):
     """The rows and the places of windows, cut into blocks of which each is worth a thread, and none needs much memory.
+
+    The rows of a block are so far apart that the rows that their windows see are the dilation apart.
 
     Parameters
     ----------
@@ -191,14 +202,20 @@ def blocks(images, counts, kernel_size, multiplications):
         (H, C, W, N).
     counts : pair of int
         OH and OW.
-    kernel_size : pair of int
+    kernel_size, stride, dilation : pairs of int
     multiplications : int
         For each place of a window, image and element of the kernel.
     """
     (oh, ow), (kh, kw), (_, c, _, n) = counts, kernel_size, images.shape
     parts = _parts_of_columns(oh * c * kw * ow * n, oh * ow * n * kh * kw * multiplications)
     across = parallel.slices(ow, 2 if parts > 1 and ow * n >= 2048 else 1)  # short rows are slow to read and write
-    return [(rows, places) for rows in parallel.slices(oh, parts // len(across)) for places in across]
+    apart = dilation[0] // math.gcd(stride[0], dilation[0])
+    down = [
+        slice(first + apart * part.start, min(oh, first + apart * part.stop), apart)
+        for first in range(min(apart, oh))
+        for part in parallel.slices(len(range(first, oh, apart)), parts // len(across) // apart)
+    ]
+    return [(rows, places) for rows in down for places in across]
 
 
 def _parts_of_columns(elements, multiplications):

@@ -72,10 +72,11 @@ def shared_product(a, b):
     y = xp.empty((*batch, m, n), xp.result_type(a, b))
     if y.size * k <= SHARED or device_of(a) != CPU:
         return small_products(a, b, y)
+    parts = parallel.parts_of(y.size * k // 16)
     if m > n:
-        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, 4))
+        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, parts))
     else:
-        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, 4))
+        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, parts))
     return y
 
 
@@ -84,26 +85,41 @@ def small_products(a, b, out):
 
     OpenBLAS first copies the factors into an order that suits it, but not where a product has up to a million
     multiplications. With AVX-512, matrices as small as those of LeNet are multiplied in half the time like that. So on
-    a CPU the columns of the second factor are cut.
+    a CPU the columns of the second factor are cut, and where there are few rows, long sums too.
     """
     xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
     if k == 1:  # no sum to take, which BLAS would set up all the same
         return xp.multiply(a, b, out=out)
     if m * k * n <= SMALL or device_of(a) != CPU:
         return xp.matmul(a, b, out=out)
+    sums = _sums(m, k)
+    if sums > 1:
+        products = np.empty((*out.shape[:-2], sums, m, n), out.dtype)
+        small_products(_cut(a, sums), b.reshape(*b.shape[:-2], sums, k // sums, n), products)
+        return np.add.reduce(products, axis=-3, out=out)
     parts = _parts(m, k, n)
     if parts == 1:
         return parallel.held(lambda: np.matmul(a, b, out=out))
-    b, y = (x.reshape(*x.shape[:-1], parts, n // parts) for x in (b, out))
-    np.matmul(a[..., None, :, :], np.moveaxis(b, -2, -3), out=np.moveaxis(y, -2, -3))
+    np.matmul(a[..., None, :, :], _cut(b, parts), out=_cut(out, parts))
     return out
+
+
+def _cut(x, parts):
+    """A matrix (..., M, N) with its columns cut: (..., parts, M, N / parts), a view."""
+    return np.moveaxis(x.reshape(*x.shape[:-1], parts, x.shape[-1] // parts), -2, -3)
 
 
 @functools.cache
 def _parts(m, k, n):
-    """Into how many equal parts to cut n columns: as many as it takes, if each is at least 16 wide."""
+    """Into how many equal parts to cut n columns: as many as it takes, if each is at least 64 wide."""
     least = m * k * n // SMALL + 1
-    return next((parts for parts in range(least, n // 16 + 1) if n % parts == 0), 1)
+    return next((parts for parts in range(least, n // 64 + 1) if n % parts == 0), 1)
+
+
+@functools.cache
+def _sums(m, k):
+    """Into how many equal parts to cut a sum of k terms: of 256 at most, if there are few rows and many terms."""
+    return next((parts for parts in range(k // 256 + 1, k // 64) if k % parts == 0), 1) if m <= 32 and k > 1024 else 1
 
 
 def matmul(input, other):
