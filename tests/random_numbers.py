@@ -113,8 +113,6 @@ def is_declared(name, operands):
         return kinds == {"b"}
     if name in ("//", "%", "floor", "trunc"):  # of nothing, by zeros
         return 0 in map(np.size, operands)
-    if name in ("+=", "*=", "clamp_") and operands[0].dtype == bool:
-        return True
     return name.startswith("alpha") and kinds == {"f", "b"}
 
 

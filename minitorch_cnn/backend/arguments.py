@@ -108,6 +108,9 @@ def described(value):
     if hasattr(value, "detach") and hasattr(value, "numpy"):
         return f"{library}'s {kind.__name__}: convert it with minitorch_cnn.tensor(x.detach().cpu().numpy())"
     name = kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
+    if isinstance(value, (tuple, list)) and any(hasattr(part, "requires_grad") for part in value):
+        parts = ", ".join(type(part).__name__ for part in value)
+        return f"a {name} of ({parts}): take the part that is meant, such as y[0], where a network returned it"
     if isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "strides"):
         return f"a {name}: make a Tensor of it with minitorch_cnn.tensor(data)"
     if isinstance(value, (numbers.Number, np.bool_)):

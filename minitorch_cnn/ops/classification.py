@@ -3,6 +3,8 @@
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.dtypes import as_dtype
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.elementwise import exp
@@ -73,21 +75,25 @@ def _exp_below_one(x, dim):
 
 def softmax(input, dim, dtype=None):
     """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
-    return _apply_along(Softmax, convert(input, input.device, dtype or input.dtype), dim)
+    return _apply_along(Softmax, input, dim, dtype)
 
 
 def log_softmax(input, dim, dtype=None):
     """The logarithm of `softmax`, exact where a probability is too small for its own type."""
-    return _apply_along(LogSoftmax, convert(input, input.device, dtype or input.dtype), dim)
+    return _apply_along(LogSoftmax, input, dim, dtype)
 
 
-def _apply_along(function, input, dim):
+def _apply_along(function, input, dim, dtype):
+    if not isinstance(input, Tensor):
+        raise TypeError(f"softmax expected a Tensor, got {described(input)}")
+    if dtype is not None:
+        input = convert(input, input.device, as_dtype(dtype))
     if not input.is_floating_point():
         raise NotImplementedError(f"softmax is for floating-point numbers, got {input.dtype}; pass dtype=float32")
     dim = normalize_dim(dim, input.ndim)
     if input.ndim == 0:
-        return reshape(_apply_along(function, reshape(input, (1,)), 0), ())
-    return input.clone() if input.numel() == 0 else function(dim)(input)
+        return reshape(_apply_along(function, reshape(input, (1,)), 0, None), ())
+    return function(dim)(input) if input.numel() else exp(input)  # of nothing, in the graph
 
 
 def logsumexp(input, dim, keepdim=False):

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from minitorch_cnn.autograd import Function
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, share_memory
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.ops.operands import promoted
@@ -200,6 +201,8 @@ def flatten(input, start_dim=0, end_dim=-1):
     RuntimeError
         If `start_dim` comes after `end_dim`.
     """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"flatten expected a Tensor, got {described(input)}")
     start, end = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
     if start > end:
         raise RuntimeError(f"flatten: start_dim {start_dim} cannot come after end_dim {end_dim}")

@@ -14,7 +14,7 @@ from minitorch_cnn.nn import functional as F
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.training.history import History
 from minitorch_cnn.training.metrics import Accumulator, are_classes, count_correct
-from minitorch_cnn.training.progress import Progress
+from minitorch_cnn.training.progress import Progress, pairs
 
 __all__ = ["Evaluation", "evaluate", "train"]
 
@@ -94,6 +94,8 @@ def train(
     """
     if capture and group is not None and group.size > 1:
         raise ValueError(f"a step of {group.size} processes cannot be captured: they exchange gradients on the host")
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"expected a network first, got {type(net).__name__}: train(net, train_iter, test_iter)")
     device = device if device is not None else _device_of(net)
     train_iter, test_iter = _on(device, train_iter), _on(device, test_iter)
     if len(train_iter) == 0:
@@ -196,7 +198,7 @@ def evaluate(net, data_iter, device=None, group=None, *, loss=F.cross_entropy):
         data_iter, loss = group.parts(data_iter), group.mean(loss)
     metric, outcomes, classes = Accumulator(2), [], 0  # sum of losses, examples
     with _evaluating(net.to(device)), no_grad(), deferred_checks():
-        for x, y in data_iter:
+        for x, y in pairs(data_iter):
             x, y = x.to(device), y.to(device)
             y_hat = net(x)  # (N, classes)
             metric.add(loss(y_hat, y) * len(x), len(x))

@@ -98,7 +98,7 @@ class Progress:
 
     def _batches(self, bar):
         lap_over = True
-        for self.batch, (x, y) in enumerate(bar, start=self.batch + 1):  # noqa: B020
+        for self.batch, (x, y) in enumerate(pairs(bar), start=self.batch + 1):  # noqa: B020
             if lap_over:
                 self.timer.start()
             self.x, self.y = x.to(self.device), y.to(self.device)
@@ -174,6 +174,15 @@ class Progress:
 
     def _lr(self):
         return ", ".join(f"{float(group['lr']):g}" for group in self.optimizer.param_groups)
+
+
+def pairs(batches):
+    """Batches, each of which must be a pair of inputs and targets."""
+    for batch in batches:
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            came = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
+            raise ValueError(f"expected batches of two parts, inputs and targets, got {came}; write a loop of your own")
+        yield batch
 
 
 def _bar(batches, progress, visible):

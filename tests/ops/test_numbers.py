@@ -247,3 +247,12 @@ def test_the_gradient_of_the_power_zero_is_zero(exponent, as_tensor):
     (dx,) = mt.autograd.grad((y * inf).sum(), x, create_graph=True)
     assert y.tolist() == [1.0] * 4
     assert dx.tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_a_softmax_of_nothing_has_a_second_derivative(name, shape):
+    x = mt.zeros(shape, requires_grad=True)
+    (dx,) = mt.autograd.grad(getattr(mt, name)(x, 1).sum(), x, create_graph=True)
+    (ddx,) = mt.autograd.grad(dx.sum(), x)
+    assert dx.shape == ddx.shape == shape

@@ -413,3 +413,28 @@ def test_evaluate_leaves_each_module_in_its_own_mode():
 def test_a_network_without_parameters_cannot_be_trained():
     with pytest.raises(ValueError, match="empty parameter list"):
         training.train(nn.Flatten(), [(mt.eye(2), mt.tensor([0, 1]))], [], progress=False)
+
+
+def test_what_stands_in_a_wrong_place_is_named():
+    x, y = mt.rand(4, 3), mt.tensor([0, 1, 0, 1])
+    net, batches = nn.Linear(3, 2), [(x, y)]
+    with pytest.raises(TypeError, match="a network first, got list"):
+        training.train(batches, net, batches, epochs=1, progress=False)
+    for wrong in ([(x, y, y)], [x]):
+        with pytest.raises(ValueError, match="batches of two parts, inputs and targets, got"):
+            training.train(net, wrong, wrong, epochs=1, progress=False)
+
+    class Pair(nn.Module):
+        def forward(self, x):
+            return net(x), x
+
+    pair = Pair()
+    pair.net = net
+    with pytest.raises(TypeError, match=r"a tuple of \(Tensor, Tensor\): take the part"):
+        training.train(pair, batches, batches, epochs=1, progress=False)
+
+
+def test_probabilities_are_targets_too():
+    x, y = mt.rand(4, 3), mt.eye(2)[mt.tensor([0, 1, 0, 1])]
+    history = training.train(nn.Linear(3, 2), [(x, y)], [(x, y)], epochs=1, progress=False)
+    assert math.isfinite(history[-1].loss)

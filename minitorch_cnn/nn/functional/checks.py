@@ -234,8 +234,10 @@ def check_batch_norm(input, running_mean, running_var, weight, training, eps):
         raise RuntimeError("batch_norm needs running_mean and running_var when training is False")
 
 
-def check_dropout(p):
-    """Refuse what is no probability."""
+def check_dropout(p, input=None):
+    """Refuse what is no probability, or an input that is no tensor."""
+    if input is not None and not isinstance(input, Tensor):
+        raise TypeError(f"dropout expected a Tensor, got {described(input)}")
     if not 0 <= p <= 1:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 

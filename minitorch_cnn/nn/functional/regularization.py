@@ -29,7 +29,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     >>> set(dropout(mt.ones(100), p=0.5).tolist()) == {0.0, 2.0}
     True
     """
-    check_dropout(p)
+    check_dropout(p, input)
     if not training or p == 0:
         return input
     kept = (rand_like(input, requires_grad=False) >= p).to(input.dtype)

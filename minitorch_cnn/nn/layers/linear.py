@@ -6,6 +6,7 @@ from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.parameter import Parameter
 from minitorch_cnn.ops.creation import empty
+from minitorch_cnn.ops.shape import flatten
 
 __all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
 
@@ -89,7 +90,7 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, input):
-        return input.flatten(self.start_dim, self.end_dim)
+        return flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

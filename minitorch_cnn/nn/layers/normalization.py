@@ -59,7 +59,7 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, input):
-        if input.ndim not in self.ndims:
+        if getattr(input, "ndim", self.ndims[0]) not in self.ndims:
             raise ValueError(f"expected {self.accepts} input (got {input.ndim}D input of shape {input.shape})")
         momentum = self.momentum
         is_moving = self.training and self.track_running_stats
