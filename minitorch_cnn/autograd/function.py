@@ -112,7 +112,7 @@ class Function:
                 f"(None where there is none); got {gradients!r}"
             )
         return [
-            None if edge is None or gradient is None else self._unbroadcast(gradient, x.shape)
+            None if edge is None or gradient is None else self._fitting(gradient, x)
             for edge, gradient, x in zip(self.edges, gradients, inputs, strict=True)
         ]
 
@@ -133,8 +133,11 @@ class Function:
         if strangers:
             raise TypeError(f"{self.name} expected Tensors, got {described(strangers[0])}") from None
 
-    def _unbroadcast(self, gradient, shape):
-        """Sum over the dimensions along which an input of this shape was repeated."""
+    def _fitting(self, gradient, x):
+        """A gradient in the type of its input, summed over the dimensions along which that was repeated."""
+        shape = x.shape
+        if gradient.dtype != x.dtype:
+            gradient = gradient.to(x.dtype)
         if gradient.shape == shape:
             return gradient
         extra = len(gradient.shape) - len(shape)

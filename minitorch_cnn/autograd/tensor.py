@@ -153,10 +153,12 @@ class Tensor(Operators, Methods, InPlace):
 
     @grad.setter
     def grad(self, value):
-        if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape):
-            came = f"a Tensor of shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
-            kind = RuntimeError if isinstance(value, Tensor) else TypeError
-            raise kind(f"a gradient must be None or a Tensor of the shape {self.shape} of its tensor, got {came}")
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"a gradient must be None or a Tensor, got {described(value)}")
+            if value.shape != self.shape or value.dtype != self.dtype or value.device != self.device:
+                expected, came = (f"{x.dtype} {x.shape} on {x.device}" for x in (self, value))
+                raise RuntimeError(f"a gradient must be of its tensor's type, shape and device, {expected}; got {came}")
         self._grad = value
 
     @grad.deleter
@@ -176,6 +178,12 @@ class Tensor(Operators, Methods, InPlace):
 
     @data.setter
     def data(self, value):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data must be a Tensor, got {described(value)}")
+        if self._requires_grad and not value.is_floating_point():
+            raise RuntimeError(
+                f"the data of a tensor that requires grad must be of a floating-point type, not {value.dtype}"
+            )
         self.array = value.array
         self.bump_version()
 

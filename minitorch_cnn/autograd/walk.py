@@ -6,6 +6,7 @@ from minitorch_cnn.autograd.function import Function, source
 from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, keep_freed_memory
+from minitorch_cnn.backend.arguments import described
 
 _accumulating = threading.Lock()  # threads may share leaves
 
@@ -125,7 +126,7 @@ def _initial_gradient(output, gradient):
             )
         return Tensor(get_array_module(output.array).ones_like(output.array))
     if not isinstance(gradient, Tensor):
-        raise TypeError(f"the gradient must be a Tensor or None, got {type(gradient).__name__}")
+        raise TypeError(f"the gradient must be a Tensor or None, got {described(gradient)}")
     if gradient.shape != output.shape:
         raise RuntimeError(f"the gradient must have the shape {output.shape} of the tensor, got {gradient.shape}")
     return gradient.to(output.dtype)

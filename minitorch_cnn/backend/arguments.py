@@ -58,7 +58,7 @@ def destination(args, device=None, dtype=None):
     Parameters
     ----------
     args : sequence
-        Each a device or its name, a type, or a tensor to become like; or True or False, which are other settings.
+        Each a device or a type, or the name of one, or a tensor to become like; or True or False, other settings.
     device, dtype : optional
         What was given by keyword.
 
@@ -70,7 +70,9 @@ def destination(args, device=None, dtype=None):
         If a text is not the name of a device, or the device cannot be used.
     """
     for arg in args:
-        if isinstance(arg, (Device, str)):
+        if isinstance(arg, str) and arg in np.sctypeDict:
+            dtype = arg
+        elif isinstance(arg, (Device, str)):
             device = arg
         elif hasattr(arg, "array"):
             device, dtype = arg.device, arg.dtype

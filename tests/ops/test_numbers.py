@@ -256,3 +256,46 @@ def test_a_softmax_of_nothing_has_a_second_derivative(name, shape):
     (dx,) = mt.autograd.grad(getattr(mt, name)(x, 1).sum(), x, create_graph=True)
     (ddx,) = mt.autograd.grad(dx.sum(), x)
     assert dx.shape == ddx.shape == shape
+
+
+class Careless(mt.autograd.Function):
+    """y = x²;  dx = 2 x dy, in another type than that of x."""
+
+    def forward(self, x):
+        return x**2
+
+    def backward(self, dy, y, x):
+        return ((2 * x * dy).to(mt.float32 if x.dtype == mt.float64 else mt.float64),)
+
+
+@pytest.mark.parametrize("dtype", [mt.float32, mt.float64])
+def test_gradients_have_the_type_of_what_they_belong_to(device, dtype):
+    x = mt.tensor([1.0, 3.0], dtype=dtype, device=device, requires_grad=True)
+    Careless()(x).sum().backward()
+    assert x.grad.dtype == dtype
+    assert x.grad.tolist() == [2.0, 6.0]
+
+
+def test_what_cannot_be_a_gradient_or_the_data_of_a_parameter(gpu):
+    needs_torch()
+    w = mt.zeros(2, requires_grad=True)
+    for wrong in (mt.ones(2, dtype=mt.int64), mt.ones(2, dtype=mt.float64), mt.ones(3), mt.ones(2, device="cuda")):
+        with pytest.raises(RuntimeError, match="a gradient must be of its tensor's type, shape and device"):
+            w.grad = wrong
+    for wrong in (torch.ones(2), np.ones(2), [1.0, 1.0]):
+        with pytest.raises(TypeError, match="or a Tensor, got (torch's Tensor|a numpy.ndarray|a list)"):
+            w.grad = wrong
+        with pytest.raises(TypeError, match="data must be a Tensor, got (torch's Tensor|a numpy.ndarray|a list)"):
+            w.data = wrong
+    with pytest.raises(RuntimeError, match="floating-point type, not int64"):
+        w.data = mt.ones(2, dtype=mt.int64)
+    w.data = mt.ones(3, dtype=mt.float64)
+    assert w.tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("dtype", ["float64", np.float64, float, mt.float64])
+def test_conversions_by_the_names_of_types(dtype):
+    x = mt.ones(2)
+    net = mt.nn.Linear(1, 1)
+    assert x.to(dtype).dtype == x.to(dtype=dtype).dtype == x.type(dtype).dtype == x.new_zeros(2, dtype=dtype).dtype
+    assert x.to(dtype).dtype == x.to("cpu", dtype).dtype == net.to(dtype).weight.dtype == mt.float64
