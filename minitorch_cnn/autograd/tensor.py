@@ -156,9 +156,14 @@ class Tensor(Operators, Methods, InPlace):
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"a gradient must be None or a Tensor, got {described(value)}")
-            if value.shape != self.shape or value.dtype != self.dtype or value.device != self.device:
-                expected, came = (f"{x.dtype} {x.shape} on {x.device}" for x in (self, value))
-                raise RuntimeError(f"a gradient must be of its tensor's type, shape and device, {expected}; got {came}")
+            if value.shape != self.shape:
+                raise RuntimeError(
+                    f"a gradient must be None or a Tensor of the shape {self.shape} of its tensor, got a Tensor of "
+                    f"shape {value.shape}"
+                )
+            if value.dtype != self.dtype or value.device != self.device:
+                expected, came = (f"{x.dtype} on {x.device}" for x in (self, value))
+                raise RuntimeError(f"a gradient must be of its tensor's type and on its device, {expected}; got {came}")
         self._grad = value
 
     @grad.deleter

@@ -280,7 +280,7 @@ def test_what_cannot_be_a_gradient_or_the_data_of_a_parameter(gpu):
     needs_torch()
     w = mt.zeros(2, requires_grad=True)
     for wrong in (mt.ones(2, dtype=mt.int64), mt.ones(2, dtype=mt.float64), mt.ones(3), mt.ones(2, device="cuda")):
-        with pytest.raises(RuntimeError, match="a gradient must be of its tensor's type, shape and device"):
+        with pytest.raises(RuntimeError, match="a gradient must be"):
             w.grad = wrong
     for wrong in (torch.ones(2), np.ones(2), [1.0, 1.0]):
         with pytest.raises(TypeError, match="or a Tensor, got (torch's Tensor|a numpy.ndarray|a list)"):
