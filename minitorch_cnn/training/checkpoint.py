@@ -303,23 +303,16 @@ def _write(path, tensors, state=None):
 
 def _read(path):
     """Return the tensors of a file and the state in its metadata, both verified."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError, deserialize
 
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}")
+    content = path.read_bytes()  # no safe_open: it maps the file, and one that another program cuts is a bus error then
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            names = list(file.keys())
-            kinds = {file.get_slice(name).get_dtype(): name for name in names}
-            if unknown := kinds.keys() - _KINDS:
-                kind = min(unknown)
-                raise CheckpointError(
-                    f"{path} holds numbers of a type that NumPy does not have: {kinds[kind]!r} is of type {kind} "
-                    "(BF16 is bfloat16). Save it as float32, which is tensor.float() in PyTorch"
-                )
-            arrays = {name: file.get_tensor(name) for name in names}
+        arrays = {name: _array_of(path, name, **tensor) for name, tensor in deserialize(content)}
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = header.get("__metadata__") or {}
         if not any(FORMAT in (key + value) for key, value in metadata.items()) and KEY not in metadata:
             return {name: Tensor(array) for name, array in arrays.items()}, {}  # weights from elsewhere
         state = json.loads(metadata[KEY])["state"]
@@ -327,7 +320,7 @@ def _read(path):
             raise ValueError("its contents do not match the digests inside")
         state = json.loads(state)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if other := _format_of(path):
+        if other := _format_of(content):
             raise CheckpointError(f"{path} is no safetensors file, but {other}") from error
         raise CheckpointError(f"{path} is no readable checkpoint, or damaged: {_text_of(error)}") from error
     if not isinstance(state, dict):
@@ -335,23 +328,33 @@ def _read(path):
     return {name: Tensor(array) for name, array in arrays.items()}, state
 
 
-def _format_of(path):
+def _array_of(path, name, dtype, shape, data):
+    if dtype not in _DTYPES:
+        raise CheckpointError(
+            f"{path} holds numbers of a type that is not read here: {printable(name)} is of type {dtype} (BF16 is "
+            "bfloat16). Save it as float32, which is tensor.float() in PyTorch"
+        )
+    return np.frombuffer(data, _DTYPES[dtype]).reshape(shape)
+
+
+def _format_of(content):
     """What a file of another library is, and how to make one of it that can be read; None for an unknown one."""
     in_torch = "In PyTorch: safetensors.torch.save_file(net.state_dict(), path)"
-    with open(path, "rb") as file:
-        beginning = file.read(8)
     for first, what in (
         (b"PK\x03\x04", f"a zip archive, as torch.save and numpy.savez write. {in_torch}"),
         (b"\x80\x02", f"a pickle, as an older torch.save writes. {in_torch}"),
         (b"\x89HDF", "an HDF5 file, as Keras writes"),
         (b"\x93NUMPY", "an array of numpy.save"),
     ):
-        if beginning.startswith(first):
+        if content.startswith(first):
             return what
     return None
 
 
-_KINDS = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"}
+_DTYPES = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
+    "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
 
 
 def _sealed(arrays, state):

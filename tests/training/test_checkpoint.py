@@ -361,3 +361,38 @@ def test_a_device_is_not_replaced():
     with pytest.raises(FileExistsError, match="something that is no file"):
         training.save_weights("/dev/null", nn.Linear(1, 1))
     assert not os.path.isfile("/dev/null")
+
+
+def test_a_file_that_is_cut_while_it_is_in_use_is_no_bus_error(tmp_path):
+    """A program that writes in place cuts the file first; one that was mapped into memory would end this process."""
+    net, optimizer, history = small_run()
+    training.save_checkpoint(tmp_path / "c", net, optimizer, history)
+    good = (tmp_path / "c").read_bytes()
+    loaded = training.load_checkpoint(tmp_path / "c")
+    for length in range(0, len(good), 7):
+        with open(tmp_path / "c", "r+b") as file:
+            file.truncate(length)
+        with pytest.raises(CheckpointError):
+            training.load_checkpoint(tmp_path / "c")
+        (tmp_path / "c").write_bytes(good)
+        training.load_checkpoint(tmp_path / "c")
+    assert same_weights(net, loaded_into(loaded))
+
+
+def loaded_into(checkpoint):
+    net, optimizer, _ = small_run()
+    checkpoint.restore(net, optimizer)
+    return net
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8"])
+def test_every_type_of_numbers_comes_back(tmp_path, dtype):
+    from safetensors.numpy import save_file
+
+    values = np.arange(6).reshape(2, 3).astype(dtype)
+    save_file({"x": values, "none": values[:0], "one": np.array(values[0, 1])}, tmp_path / "w")
+    weights = training.load_weights(tmp_path / "w")
+    for name, expected in (("x", values), ("none", values[:0]), ("one", np.array(values[0, 1]))):
+        got = weights[name].numpy()
+        assert got.dtype == expected.dtype and got.shape == expected.shape and np.array_equal(got, expected)
+    weights["x"].fill_(1)
