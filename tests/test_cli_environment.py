@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,20 @@ def test_a_home_is_not_needed():
         done = run(command, folder, HOME=None, XDG_CACHE_HOME=None, XDG_CONFIG_HOME=None, MPLCONFIGDIR=None)
         assert done.returncode == 0, done.stderr
         assert is_complete(Path(folder) / "run")
+
+
+def test_a_disk_that_is_full_while_a_run_goes_on_is_named_with_what_is_saved(tmp_path):
+    assert run(f"minitorch-cnn {TRAIN}", tmp_path).returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    command = "ulimit -f 40; minitorch-cnn train --device cpu --resume --out run --epochs 2"  # files of 40 kB
+    done = run(command, tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"minitorch-cnn: cannot write to run: File too large: run/\w+.safetensors. Make room there, or see who may "
+        r"write to it\nEpoch 1 is finished and saved. To go on after it:\n  minitorch-cnn train --resume --out run\n",
+        done.stderr,
+    )
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
 def test_two_runs_that_begin_at_once_take_two_folders(tmp_path):

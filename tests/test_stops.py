@@ -130,6 +130,23 @@ def test_from_time_to_time_a_checkpoint_is_saved_within_the_epoch(command, monke
     assert saved == [1, 2, 3, 4, None] * 2
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_checkpoint_within_the_epoch_that_cannot_be_saved_does_not_end_the_training(command, monkeypatch):
+    monkeypatch.setattr(cli.running, "SAVE_EVERY", -1)
+    really = Run.save
+
+    def save(run, *arguments, within=None):
+        if within:
+            raise OSError(28, "No space left on device", "run/checkpoint.safetensors")
+        really(run, *arguments)
+
+    monkeypatch.setattr(Run, "save", save)
+    code, _, err = command("--epochs", 1, "--out", "run")
+    told = "minitorch-cnn: warning: no checkpoint was saved within the epoch: No space left on device: run/checkpoint"
+    assert code == 0 and told in err
+    assert len(Run("run").load().history) == 1
+
+
 def test_an_interrupted_epoch_needs_the_same_batches(command, monkeypatch):
     signal_at(monkeypatch, 3, signal.SIGINT)
     command("--epochs", 2, "--out", "run")

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 
 import minitorch_cnn
 from minitorch_cnn import backend, d2l, models, optim, training
@@ -43,6 +44,9 @@ def _train(arguments, group, signals):
         raise Interrupted(number, f"\n{_what_is_saved(run, before)}") from None
     except training.Diverged as error:
         raise training.Diverged(f"{error}\n{_what_is_saved(run, before)}") from error
+    except OSError as error:
+        text = f"cannot write to {run.folder}: {_reason(error)}. Make room there, or see who may write to it"
+        raise RuntimeError(f"{text}\n{_what_is_saved(run, before)}") from error
 
 
 def _train_in(run, checkpoint, arguments, device, group, signals):
@@ -63,7 +67,10 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
         if (asks or is_due) and progress.batch < progress.batches:
             within = progress.within()
             if group.rank == 0:
-                run.save(net, optimizer, history, recipe, within=within)
+                try:
+                    run.save(net, optimizer, history, recipe, within=within)
+                except OSError as error:  # a disk that is full now may not be at the end of the epoch
+                    warnings.warn(f"no checkpoint was saved within the epoch: {_reason(error)}", stacklevel=2)
             saved_at = time.monotonic()
             if asks:
                 progress.stop()
@@ -169,8 +176,11 @@ def _writing(folder, function, *args):
     try:
         return function(*args)
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
-        raise RuntimeError(f"cannot write to {folder}: {reason}. Choose another folder with --out") from error
+        raise RuntimeError(f"cannot write to {folder}: {_reason(error)}. Choose another folder with --out") from error
+
+
+def _reason(error):
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
 
 
 def _network(recipe, checkpoint, device):
