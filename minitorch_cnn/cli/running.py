@@ -45,7 +45,7 @@ def _train(arguments, group, signals):
     except training.Diverged as error:
         raise training.Diverged(f"{error}\n{_what_is_saved(run, before)}") from error
     except OSError as error:
-        text = f"cannot write to {run.folder}: {_reason(error)}. Make room there, or see who may write to it"
+        text = f"cannot write to {run.folder}: {_cause_of(error)}. Make room there, or see who may write to it"
         raise RuntimeError(f"{text}\n{_what_is_saved(run, before)}") from error
 
 
@@ -70,7 +70,7 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
                 try:
                     run.save(net, optimizer, history, recipe, within=within)
                 except OSError as error:  # a disk that is full now may not be at the end of the epoch
-                    warnings.warn(f"no checkpoint was saved within the epoch: {_reason(error)}", stacklevel=2)
+                    warnings.warn(f"no checkpoint was saved within the epoch: {_cause_of(error)}", stacklevel=2)
             saved_at = time.monotonic()
             if asks:
                 progress.stop()
@@ -176,10 +176,10 @@ def _writing(folder, function, *args):
     try:
         return function(*args)
     except OSError as error:
-        raise RuntimeError(f"cannot write to {folder}: {_reason(error)}. Choose another folder with --out") from error
+        raise RuntimeError(f"cannot write to {folder}: {_cause_of(error)}. Choose another folder with --out") from error
 
 
-def _reason(error):
+def _cause_of(error):
     return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
 
 

@@ -310,7 +310,7 @@ def _read(path):
         raise CheckpointError(f"there is no checkpoint {path}")
     content = path.read_bytes()  # no safe_open: it maps the file, and one that another program cuts is a bus error then
     try:
-        arrays = {name: _array_of(path, name, **tensor) for name, tensor in deserialize(content)}
+        arrays = {name: _array_from(path, name, **tensor) for name, tensor in deserialize(content)}
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         metadata = header.get("__metadata__") or {}
         if not any(FORMAT in (key + value) for key, value in metadata.items()) and KEY not in metadata:
@@ -328,7 +328,7 @@ def _read(path):
     return {name: Tensor(array) for name, array in arrays.items()}, state
 
 
-def _array_of(path, name, dtype, shape, data):
+def _array_from(path, name, dtype, shape, data):
     if dtype not in _DTYPES:
         raise CheckpointError(
             f"{path} holds numbers of a type that is not read here: {printable(name)} is of type {dtype} (BF16 is "
