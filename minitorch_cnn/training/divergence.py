@@ -105,11 +105,6 @@ def _layer(net, name):
 def _counts_for_nothing(loss, y):
     if y.is_floating_point():
         return False
-    ignored = y == getattr(loss, "ignore_index", None) if hasattr(loss, "ignore_index") else None
-    if ignored is not None and bool(ignored.all().item()):
-        return True
-    weight = getattr(loss, "weight", None)
-    if weight is None or ignored is None:
-        return False
-    counted = [label for label in y.reshape(-1).tolist() if label != loss.ignore_index]
-    return not any(weight[label].item() for label in set(counted))
+    ignored, weight = getattr(loss, "ignore_index", -100), getattr(loss, "weight", None)
+    counted = set(y.reshape(-1).tolist()) - {ignored}
+    return not counted if weight is None else not any(weight[label].item() for label in counted)
