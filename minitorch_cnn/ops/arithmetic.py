@@ -120,21 +120,19 @@ class Pow(Function):
 
 def add(input, other, *, alpha=1):
     """``input + alpha * other``, broadcast."""
-    return Add()(*_scaled(input, other, alpha))
+    return Add()(*(promoted(input, other) if type(alpha) is int and alpha == 1 else _scaled(input, other, alpha)))
 
 
 def sub(input, other, *, alpha=1):
     """``input - alpha * other``, broadcast; booleans cannot be subtracted."""
     if any(isinstance(x, bool) or getattr(x, "dtype", None) == bool_ for x in (input, other)):
         raise RuntimeError("subtraction with booleans is not supported: use ^ or logical_not, or convert them")
-    return Sub()(*_scaled(input, other, alpha))
+    return Sub()(*(promoted(input, other) if type(alpha) is int and alpha == 1 else _scaled(input, other, alpha)))
 
 
 def _scaled(input, other, alpha):
     """Two operands in their common type, the second times `alpha`, which has no say in that type."""
     a, b = promoted(input, other)
-    if type(alpha) is int and alpha == 1:
-        return a, b
     if isinstance(alpha, Tensor) and not alpha.ndim:
         alpha = alpha.item()
     if not isinstance(alpha, (numbers.Real, np.bool_)):

@@ -17,7 +17,8 @@ from minitorch_cnn.ops.shape import as_size
 
 __all__ = [
     "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like", "linspace", "normal", "ones",
-    "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
+    "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "range", "tensor",
+    "zeros", "zeros_like",
 ]  # fmt: skip
 
 # --- from data -------------------------------------------------------------------------------------------
@@ -251,6 +252,17 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
     if step == 0 or (end - start) / step < 0:
         raise RuntimeError(f"arange: from {start} to {end}, a step must be non-zero and lead there, got {step}")
     return _tensor_of(start + step * np.arange(math.ceil((end - start) / step)), dtype, device, requires_grad)
+
+
+def range(start, end, step=1, *, dtype=None, device=None, requires_grad=False):
+    """The numbers from `start` up to `end`, which is among them if a step leads there; in float32, unlike `arange`.
+
+    PyTorch's older name, of which it warns; Python's own ``range`` and `arange` leave `end` out.
+    """
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"range: from {start} to {end}, a step must be non-zero and lead there, got {step}")
+    count = math.floor((end - start) / step) + 1
+    return _tensor_of(start + step * np.arange(count), _type(dtype), device, requires_grad)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):

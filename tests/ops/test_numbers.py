@@ -61,6 +61,7 @@ m.arange(300, dtype=m.uint8)[-3:] | m.arange(-3) | m.arange(0.5, 3.5, dtype=m.in
 m.arange(3, dtype=m.bool) | m.arange(m.tensor(3)) | m.arange(np.float32(3)) | m.arange(np.int32(3)) | m.arange(1, 3, 0)
 m.arange(start=1, end=3) | m.arange(end=3) | m.arange(1, end=4, step=2) | m.arange() | m.arange(nan)
 m.linspace(0, 300, 3, dtype=m.uint8) | m.linspace(start=0, end=1, steps=3) | m.linspace(0, 1, -1) | m.eye(n=2)
+m.range(0, 3) | m.range(1, 4, 0.5) | m.range(3, 0, -1) | m.range(0, 2.5) | m.range(3, 1) | m.range(0, 1, 0)
 m.eye(-1) | m.eye(2, dtype=m.bool) | m.zeros(2, dtype=float) | m.zeros(2, dtype=int) | m.ones(2, dtype=bool)
 m.randint(5, 3, (2,)) | m.randint(0, (2,)) | m.randint(0, 300, (2,), dtype=m.uint8) | m.randint(3, 5) | m.randint(3)
 m.randint(-1, 3, (2,), dtype=m.uint8) | m.randint(0, 3, (2,), dtype=m.bool) | m.randint(1, size=(2,))
