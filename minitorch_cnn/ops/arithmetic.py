@@ -110,7 +110,7 @@ class Pow(Function):
         da = db = None
         if wants_grad(a):
             if isinstance(b, Tensor):
-                da = where(b == 0, 0.0, dy * (b * pow(a, where(b == 0, 1.0, b) - 1)))
+                da = where(b == 0, 0.0, dy * (b * pow(a, b - 1)))
             else:
                 da = dy * (b * pow(a, b - 1)) if b else Tensor(get_array_module(dy.array).zeros_like(dy.array))
         if wants_grad(b):
