@@ -29,7 +29,7 @@ HOUSE = [
     {
         "ops": [
             "operands", "steps", "elementwise", "arithmetic", "shape", "compare", "indexing", "reduce",
-            "classification", "linalg", "windows", "convolution", "creation",
+            "classification", "linalg", "windows", "convolution", "normalization", "creation",
         ],
     },
     {

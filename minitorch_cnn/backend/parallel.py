@@ -71,10 +71,10 @@ def slices_of(array, count, size=None):
 
 
 def over(function, *arrays, passes=1):
-    """``function(*arrays)``, which fills or changes arrays of one shape element by element; in parts, if large.
+    """``function(*arrays)``, which fills or changes the first array element by element; in parts, if large.
 
-    They are cut along the axis that lies outermost in the memory of the first. What takes as long as several passes
-    over the memory, such as the exponential, is worth threads earlier.
+    They are cut along the axis that lies outermost in its memory; the others are broadcast to it. What takes as long as
+    several passes over the memory, such as the exponential, is worth threads earlier.
     """
     x = arrays[0]
     parts = parts_of(x.size * passes) if isinstance(x, np.ndarray) else 1
@@ -83,6 +83,7 @@ def over(function, *arrays, passes=1):
         return
     axis = outermost(x)
     before = (slice(None),) * axis
+    arrays = [np.broadcast_to(array, x.shape) if array.shape != x.shape else array for array in arrays]
     run(lambda part: function(*[array[(*before, part)] for array in arrays]), slices(x.shape[axis], parts))
 
 

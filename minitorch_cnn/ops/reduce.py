@@ -93,27 +93,38 @@ class Pick(Function):
 
 
 def sum_of(x, dims, keepdim):
-    """The sum of an array; by parts along the axis that lies outermost in memory, if it is large."""
-    parts = parallel.parts_of(x.size) if device_of(x) == CPU else 1
-    if parts == 1:
-        return _sum_of_part(x, dims, keepdim)
-    axis = parallel.outermost(x)
-    before = (slice(None),) * axis
-    slices = parallel.slices(x.shape[axis], parts)
-    sums = parallel.run(lambda part: _sum_of_part(x[(*before, part)], dims, True), slices)
-    y = functools.reduce(np.add, sums) if axis in dims else np.concatenate(sums, axis)
+    """The sum of an array over some dimensions."""
+    y = sum_over(dims, lambda x: x, x)
     return y if keepdim else y.squeeze(dims)
 
 
-def _sum_of_part(x, dims, keepdim):
+def sum_over(dims, function, x, *others):
+    """``function(x, *others)``, element by element, summed over some dimensions, which stay at size 1.
+
+    If it is large, this is done in parts along the axis that lies outermost in memory. The others are broadcast to x.
+    """
+    parts = parallel.parts_of(x.size) if device_of(x) == CPU else 1
+    if parts == 1:
+        return _sum_of_part(function(x, *others), dims)
+    axis = parallel.outermost(x)
+    before = (slice(None),) * axis
+    arrays = x, *(np.broadcast_to(other, x.shape) for other in others)
+    sums = parallel.run(
+        lambda part: _sum_of_part(function(*[array[(*before, part)] for array in arrays]), dims),
+        parallel.slices(x.shape[axis], parts),
+    )
+    return functools.reduce(np.add, sums) if axis in dims else np.concatenate(sums, axis)
+
+
+def _sum_of_part(x, dims):
     """The sum of an array, exact enough for millions of terms."""
     # NumPy adds in pairs, which keeps rounding small, what are neighbours in memory. Others it adds one by one: in
     # float32, the sum of 2^25 ones would be 2^24.
     if x.size > 1024 and x.dtype == float32 and _terms(x, dims) > 1024 * _neighbours(x, dims):
-        return x.sum(axis=dims, keepdims=keepdim, dtype=float64).astype(float32)
+        return x.sum(axis=dims, keepdims=True, dtype=float64).astype(float32)
     if x.dtype == float16:
-        return x.sum(axis=dims, keepdims=keepdim, dtype=float32).astype(float16)
-    return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)  # NumPy would sum bytes in 64 bits
+        return x.sum(axis=dims, keepdims=True, dtype=float32).astype(float16)
+    return x.sum(axis=dims, keepdims=True, dtype=x.dtype)  # NumPy would sum bytes in 64 bits
 
 
 def _terms(x, dims):

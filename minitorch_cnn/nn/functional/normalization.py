@@ -1,7 +1,9 @@
 """Batch normalisation."""
 
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.functional.checks import check_batch_norm
+from minitorch_cnn.ops.normalization import BatchNorm
 
 __all__ = ["batch_norm"]
 
@@ -47,23 +49,20 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         output = input.clone() if weight is None else input * weight[0]
         return output if bias is None else output + bias[0]
     c = input.shape[1]
-    per_channel = (1, c) + (1,) * (input.ndim - 2)
     if training:
-        dims = (0, *range(2, input.ndim))
-        mean = input.mean(dims, keepdim=True)  # (1, C, 1, …)
-        centred = input - mean  # (N, C, …)
-        var = (centred * centred).mean(dims, keepdim=True)  # (1, C, 1, …)
+        normalize = BatchNorm(eps)
+        output = normalize(input, weight, bias)  # (N, C, …)
         if running_mean is not None:
             count = input.numel() // c
             with no_grad():
-                _move(running_mean, mean.reshape(c), momentum)
-                _move(running_var, var.reshape(c) * (count / (count - 1)), momentum)
-    else:
-        centred, var = input - running_mean.reshape(per_channel), running_var.reshape(per_channel)
-    scale = 1 / (var + eps).sqrt()  # (1, C, 1, …)
+                _move(running_mean, Tensor(normalize.mean).reshape(c), momentum)
+                _move(running_var, Tensor(normalize.var).reshape(c) * (count / (count - 1)), momentum)
+        return output
+    per_channel = (1, c) + (1,) * (input.ndim - 2)
+    scale = 1 / (running_var.reshape(per_channel) + eps).sqrt()
     if weight is not None:
         scale = scale * weight.reshape(per_channel)
-    output = centred * scale  # (N, C, …)
+    output = (input - running_mean.reshape(per_channel)) * scale  # (N, C, …)
     return output if bias is None else output + bias.reshape(per_channel)
 
 
