@@ -30,7 +30,7 @@ bench: $(VENV)/.installed-test  ## one LeNet training step, side by side with Py
 
 bench-all: $(VENV)/.installed-test  ## every benchmark, other frameworks too, and docs/benchmarks.md from the results
 	-$(BIN)/python benchmarks/environments.py
-	set -e; for name in lenet_step chapter epoch layers overhead floor; do $(BIN)/python benchmarks/$$name.py; done
+	set -e; for name in lenet_step busy chapter epoch layers overhead floor; do $(BIN)/python benchmarks/$$name.py; done
 	$(BIN)/python benchmarks/report.py
 
 bench-gpu:  ## LeNet on the GPU beside PyTorch, with the python3 at hand: no environment, no download

@@ -1,9 +1,9 @@
 """What a LeNet step costs, operation by operation, and how near it is to its floor: ``python benchmarks/floor.py``.
 
-The floor is what no implementation on these matrices gets around: the step's matrix products and its passes of `exp`,
-as they were in a recorded step, with the same shapes and memory orders, into arrays that are
-there already. The profile is the time that threads spend in the `forward` of each operation; a backward is made of
-operations too. What is left is the engine and Python itself.
+The floor is what the step cannot do without: its matrix products and its passes of `exp`. They are recorded in one step
+and then made again, alone: of the same shapes and memory orders, in the same parts on the same threads, into arrays
+that are there already. The profile is the time that passes in the `forward` of each operation, its threads' included; a
+backward is made of operations too. What is left is the engine, the optimizer and Python itself.
 """
 
 import argparse
@@ -21,70 +21,90 @@ from worker import turn, versions
 
 import minitorch_cnn as mt
 from minitorch_cnn.autograd import Function
+from minitorch_cnn.backend import parallel
 
-WITH_PRODUCTS = "MatMul", "Linear", "Convolve", "FilterGradient", "ConvolveTransposed"  # operations that call matmul
-WITH_EXP = "Sigmoid", "CrossEntropy", "CrossEntropyGradient"  # and exp
 STEP, FLOOR, PRODUCTS, EXP = "step", "floor", "products alone", "exp alone"
-UNROLLED = "products alone, by whole column matrices"
+WITH_PRODUCTS_OR_EXP = (
+    "MatMul", "Linear", "Convolve", "FilterGradient", "ConvolveTransposed", "Sigmoid", "CrossEntropy",
+    "CrossEntropyGradient",
+)  # fmt: skip
 
 
-def recorded_calls(n):
-    """The calls of `matmul` and `exp` in a forward and backward of n images, with their arguments.
+def recorded(n):
+    """The calls of `matmul` and of `exp` in a forward and backward of n images.
 
-    Those of `exp` are copied, since it writes into them; those of `matmul` may be views whose parts overlap in memory.
+    Returns
+    -------
+    list of list of list
+        For each region of work on threads, and for each of its parts: the calls, as function, arrays and result. What
+        is called outside of a region is one by itself, of one part.
     """
     net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
     x, y = (mt.tensor(array) for array in lenet.batch(n))
-    calls = []
+    regions, here = [], threading.local()
 
     def recording(function):
-        def call(*arrays, **options):
-            copied = [array.copy(order="K") if function is np.exp else array for array in arrays]
-            calls.append((function, copied))
-            return function(*arrays, **options)
+        def call(*arrays, out=None):
+            copies = [array.copy(order="K") for array in arrays] if function is np.exp else arrays  # it may go in place
+            result = function(*arrays, out=out)
+            part = getattr(here, "part", None)
+            if part is None:
+                regions.append([part := []])
+            part.append((function, copies, np.empty_like(result)))
+            return result
 
         return call
 
-    with mock.patch("numpy.matmul", recording(np.matmul)), mock.patch("numpy.exp", recording(np.exp)):
+    def run(function, parts):
+        if getattr(here, "part", None) is not None:  # within a part
+            return [function(part) for part in parts]
+        regions.append(calls := [[] for _ in parts])
+
+        def compute(i):
+            here.part = calls[i]
+            try:
+                return function(parts[i])
+            finally:
+                here.part = None
+
+        return on_threads(compute, range(len(parts)))
+
+    on_threads = parallel.run
+    with (
+        mock.patch("numpy.matmul", recording(np.matmul)),
+        mock.patch("numpy.exp", recording(np.exp)),
+        mock.patch.object(parallel, "run", run),
+    ):
         loss(net(x), y).backward()
-    return calls
+    return regions
 
 
-def unrolled(calls):
-    """The same calls, but those of convolutions as one product with the column matrix of all rows."""
-    return [(np.matmul, whole(*arrays) if arrays[0].ndim > 2 else arrays) for f, arrays in calls if f is np.matmul]
+def replay(regions, *functions):
+    """A step that makes those recorded calls that are of these functions, and nothing else."""
+    regions = [[[call for call in part if call[0] in functions] for part in parts] for parts in regions]
 
-
-def whole(a, b):
-    """The factors of one product, for those of one for each row of the output, of an array for one group."""
-    a, b = (x.reshape(1, -1, *x.shape[-2:]) for x in (a, b))  # a product may be cut into parts of its columns
-    if a.shape[1] == 1:  # filters (1, 1, O, K), columns or gradients (1, OH, K, L)
-        return [a[0, 0], np.concatenate(b[0], axis=1)]
-    return [np.concatenate(a[0], axis=1), np.concatenate(b[0], axis=0)]  # columns (1, OH, K, L), (1, OH, L, O)
-
-
-def floor_step(calls, *functions):
-    """A step that makes these calls and nothing else."""
-    calls = [(function, arrays, function(*arrays)) for function, arrays in calls if function in functions]
-
-    def step():
-        for function, arrays, out in calls:
+    def compute(part):
+        for function, arrays, out in part:
             function(*arrays, out=out)
 
+    def step():
+        for parts in regions:
+            parallel.run(compute, parts)
+
+    regions = [parts for parts in regions if any(parts)]
     return step
 
 
 def measure_floor(batch, turns, seconds):
     """Time of the step, of the floor and of its two parts, with ratios to the floor."""
-    calls = recorded_calls(batch)
+    regions = recorded(batch)
     step, check = ours.lenet(batch)
     check()
     steps = {
-        FLOOR: floor_step(calls, np.matmul, np.exp),
+        FLOOR: replay(regions, np.matmul, np.exp),
         STEP: step,
-        PRODUCTS: floor_step(calls, np.matmul),
-        EXP: floor_step(calls, np.exp),
-        UNROLLED: floor_step(unrolled(calls), np.matmul),
+        PRODUCTS: replay(regions, np.matmul),
+        EXP: replay(regions, np.exp),
     }
     measured = {name: [] for name in steps}
     for _ in range(turns):
@@ -94,36 +114,32 @@ def measure_floor(batch, turns, seconds):
 
 
 def profile(batch, steps):
-    """Thread time of each operation and shape in a step, the dearest first, and that of the whole step, in seconds."""
+    """Seconds in each operation and shape in a step, the dearest first, and in the step as a whole."""
     step, check = ours.lenet(batch)
     check()
-    begun = time.process_time()
-    for _ in range(steps):
-        step()
-    total = (time.process_time() - begun) / steps
-    spent, lock, going_back = defaultdict(lambda: [0, 0.0]), threading.Lock(), threading.local()
+    spent, is_backward = defaultdict(lambda: [0, 0.0]), False
 
     def timed(forward):
         def call(self, *arrays):
-            begun = time.thread_time()
+            begun = time.perf_counter()
             y = forward(self, *arrays)
-            seconds = time.thread_time() - begun
+            seconds = time.perf_counter() - begun
             shapes = ", ".join("×".join(map(str, np.shape(a))) or "()" for a in arrays[:2])
-            key = type(self).__name__, shapes, "backward" if getattr(going_back, "on", False) else "forward"
-            with lock:
-                spent[key][0] += 1
-                spent[key][1] += seconds
+            total = spent[type(self).__name__, shapes, "backward" if is_backward else "forward"]
+            total[0] += 1
+            total[1] += seconds
             return y
 
         return call
 
     def marked(gradients):
         def call(self, dy):
-            going_back.on = True
+            nonlocal is_backward
+            is_backward = True
             try:
                 return gradients(self, dy)
             finally:
-                going_back.on = False
+                is_backward = False
 
         return call
 
@@ -132,8 +148,10 @@ def profile(batch, steps):
         for operation in operations(Function):
             if "forward" in vars(operation):
                 stack.enter_context(mock.patch.object(operation, "forward", timed(operation.forward)))
+        begun = time.perf_counter()
         for _ in range(steps):
             step()
+        total = (time.perf_counter() - begun) / steps
     rows = [[*key, calls / steps, significant(seconds / steps)] for key, (calls, seconds) in spent.items()]
     return sorted(rows, key=lambda row: -row[-1]), significant(total)
 
@@ -148,38 +166,25 @@ def operations(base):
 def tables(results, most=20):
     """The floor, then the dearest operations."""
     rows = [[name, f"{row['seconds'] * 1e3:.2f}", times(row["ratio"])] for name, row in results["floor"].items()]
-    lines = [*table(["", "ms", "its time / floor (quartiles)"], rows), ""]
-    total = results["total"]
-    head = ["operation", "shapes in a shard", "", "calls per step", "ms of thread time", "share"]
-    rows, rest = results["profile"][:most], results["profile"][most:]
-    cells = [[name, shapes, way, f"{n:g}", f"{s * 1e3:.2f}", f"{s / total:.1%}"] for name, shapes, way, n, s in rows]
-    others = sum(row[-1] for row in rest)
-    engine = total - others - sum(row[-1] for row in rows)
-    cells.append(
-        [
-            f"{len(rest)} others",
-            "",
-            "",
-            f"{sum(row[3] for row in rest):g}",
-            f"{others * 1e3:.2f}",
-            f"{others / total:.1%}",
-        ]
-    )
-    cells.append(["engine, optimizer, Python", "", "", "", f"{engine * 1e3:.2f}", f"{engine / total:.1%}"])
-    return [*lines, *table(head, cells)]
+    total, rest = results["total"], results["profile"][most:]
+    others = ["", "", sum(row[-2] for row in rest), sum(row[-1] for row in rest)]
+    engine = ["", "", 1, total - sum(row[-1] for row in results["profile"])]
+    profile = [*results["profile"][:most], [f"{len(rest)} others", *others], ["engine, optimizer, Python", *engine]]
+    cells = [[name, shapes, way, f"{n:g}", f"{s * 1e3:.2f}", f"{s / total:.1%}"] for name, shapes, way, n, s in profile]
+    return [
+        *table(["", "ms", "its time / floor (quartiles)"], rows), "",
+        *table(["operation", "shapes", "", "calls per step", "ms", "share"], cells),
+    ]  # fmt: skip
 
 
 def plot(results, most=18):
-    """The dearest operations, those of the floor in another color."""
+    """The dearest operations, those with products or exp in another color."""
     rows = results["profile"][:most]
     fig, (ax,) = figure(9, 0.27 * len(rows) + 1)
-    colors = ["C0" if row[0] in (*WITH_PRODUCTS, *WITH_EXP) else "C7" for row in rows]
+    colors = ["C0" if row[0] in WITH_PRODUCTS_OR_EXP else "C7" for row in rows]
     ax.barh(range(len(rows)), [row[-1] * 1e3 for row in rows], 0.7, color=colors)
     ax.set_yticks(range(len(rows)), [f"{row[0]}  {row[1]}  ({row[2]})" for row in rows], fontsize=7)
-    ax.set(
-        ylim=(len(rows) - 0.4, -0.6),
-        xlabel=f"thread time in one step of batch {results['settings']['batch']} (ms)",
-    )
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel=f"time in one step of batch {results['settings']['batch']} (ms)")
     ax.set_title("blue: what holds the products and the exp", fontsize=8, loc="right")
     save_figure(fig, "floor")
 

@@ -7,17 +7,17 @@ a fresh process.
 
 import argparse
 import contextlib
+import math
 
 import numpy as np
 from shown import announce, dot, figure, load, log_scale, save, save_figure, table, times
-from turns import Worker, compare, peak_memory, take_turns, versions
+from turns import Worker, compare, peak_memory, significant, take_turns, versions
 
-OURS, WHOLE, THEIRS = "minitorch_cnn", "minitorch_cnn, batch whole", "PyTorch"
+OURS, THEIRS = "minitorch_cnn", "PyTorch"
 CONTENDERS = {
     OURS: {"library": "minitorch_cnn"},
     THEIRS: {"library": "torch"},
 }
-COLUMNS = OURS, WHOLE, THEIRS
 
 
 def case(kind, *args, shape, batch=32, **options):
@@ -84,20 +84,30 @@ def check(workers, ours):
 
 def row(name, contenders):
     """A line of the table."""
-    cells = [f"{contenders[key]['seconds'] * 1e3:.2f}" if key in contenders else "-" for key in COLUMNS]
-    memory = [contenders[key]["memory"] if key in contenders else "-" for key in COLUMNS]
+    cells = [f"{contenders[key]['seconds'] * 1e3:.2f}" for key in CONTENDERS]
+    memory = [contenders[key]["memory"] for key in CONTENDERS]
     return [name, *cells, times(contenders[THEIRS]["ratio"]), *memory]
 
 
 HEAD = [
-    "layer", "ours, ms", "ours whole, ms", "PyTorch, ms", "PyTorch's time / ours (quartiles)", "ours, MiB",
-    "ours whole, MiB", "PyTorch, MiB",
+    "layer", "ours, ms", "PyTorch, ms", "PyTorch's time / ours (quartiles)", "ours, MiB", "PyTorch, MiB",
 ]  # fmt: skip
+
+
+def summary(geometries):
+    """The geometric mean of PyTorch's time / ours over the geometries, and the least of them with its name."""
+    ratios = {name: contenders[THEIRS]["ratio"][1] for name, contenders in geometries.items()}
+    least = min(ratios, key=ratios.get)
+    mean = math.exp(sum(map(math.log, ratios.values())) / len(ratios))
+    return {"geometric mean": significant(mean), "least": [least, ratios[least]]}
 
 
 def tables(results):
     """The geometries, then how one of them grows."""
     lines = table(HEAD, [row(name, contenders) for name, contenders in results["geometries"].items()])
+    least, ratio = results["summary"]["least"]
+    mean = results["summary"]["geometric mean"]
+    lines += ["", f"PyTorch's time / ours: {mean:.2f} in the geometric mean of these; at least {ratio:.2f} ({least})."]
     for axis, cases in results["growth"].items():
         lines += ["", *table([axis, *HEAD[1:]], [row(size, contenders) for size, contenders in cases.items()])]
     return lines
@@ -114,12 +124,12 @@ def plot(results):
     left.set(xlabel="PyTorch's time / ours (median and quartiles)", ylim=(len(names) - 0.5, -0.5))
     left.set_yticks(range(len(names)), names, fontsize=8)
     left.margins(x=0.12)
-    for name, color, marker in zip(CONTENDERS, ("C0", "C1", "C2"), "os^"):
-        memory = [contenders.get(name, {}).get("memory") for contenders in geometries.values()]
+    for name, color, marker in zip(CONTENDERS, ("C0", "C2"), "o^"):
+        memory = [contenders[name]["memory"] for contenders in geometries.values()]
         there = [i for i, value in enumerate(memory) if value]
         right.plot([memory[i] for i in there], there, marker, color=color, ms=5, label=name)
     right.set(xlabel="peak memory of forward and backward (MiB)")
-    right.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    right.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     log_scale(left, "x")
     log_scale(right, "x", ticks=(1, 3))
     for ax in (left, right):
@@ -164,7 +174,9 @@ def main():
             growth[axis][size], _ = measure(layer, args.turns, args.seconds)
             print("  ".join(map(str, row(f"{axis} {size}", growth[axis][size]))), flush=True)
     settings = {"turns": args.turns, "seconds per turn": args.seconds}
-    save("layers", settings, used, geometries=geometries, growth=growth)
+    results = {"geometries": geometries, "summary": summary(geometries), "growth": growth}
+    print("\n".join(["", *tables(results)]))
+    save("layers", settings, used, **results)
     plot(load("layers"))
 
 

@@ -3,17 +3,24 @@
 A step is forward, cross-entropy, backward and the update of SGD, in float32, each contender on all cores. All start
 from the same weights on the same batch, and are turned away if the losses of their first five steps differ. Those
 whose environment or compiler is not there are left out; `environments.py` makes the environments.
+
+An older version is measured beside this one from a checkout of its own:
+
+    git worktree add ../old COMMIT
+    python benchmarks/lenet_step.py --against ../old
 """
 
 import argparse
 import contextlib
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 from environments import python_of
 from shown import announce, dot, figure, load, log_scale, save, save_figure, table, times
-from turns import Worker, compare, peak_memory, take_turns, versions
+from turns import SOURCE, Worker, compare, peak_memory, take_turns, versions
 
 OURS = "minitorch_cnn"
 CONTENDERS = {
@@ -40,22 +47,33 @@ def available(quick=False):
         elif "compiled" in options and not (shutil.which("g++") or shutil.which("clang++")):
             print(f"without {name}: there is no C++ compiler")
         else:
-            found[name] = f"contenders.{module}:lenet", options, python
+            found[name] = f"contenders.{module}:lenet", options, python, SOURCE
     return found
+
+
+def another(source):
+    """The package of another checkout as a contender: the step of its training loop."""
+    source = Path(source).resolve()
+    if not (source / "minitorch_cnn" / "__init__.py").exists():
+        raise FileNotFoundError(f"{source} holds no package minitorch_cnn; git worktree add makes a checkout")
+    commit = subprocess.run(
+        ["git", "-C", source, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.strip()
+    return {f"{OURS} at {commit}": ("contenders.ours:lenet", {}, sys.executable, source)}
 
 
 def measure(contenders, batch, turns, seconds):
     """Times, ratios and peak memory at one batch size."""
     with contextlib.ExitStack() as stack:
         workers = {
-            name: stack.enter_context(Worker(factory, {"batch": batch, **options}, python))
-            for name, (factory, options, python) in contenders.items()
+            name: stack.enter_context(Worker(factory, {"batch": batch, **options}, python, source))
+            for name, (factory, options, python, source) in contenders.items()
         }
         check(workers)
         rows = compare(take_turns(workers, turns, seconds), OURS)
         used = versions(workers)
-    for name, (factory, options, python) in contenders.items():
-        rows[name]["memory"] = peak_memory(factory, {"batch": batch, **options}, python)
+    for name, (factory, options, python, source) in contenders.items():
+        rows[name]["memory"] = peak_memory(factory, {"batch": batch, **options}, python, source)
     return rows, used
 
 
@@ -107,19 +125,26 @@ def plot(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--batches", type=int, nargs="+", default=[32, 64, 128, 256, 512, 1024], metavar="N")
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 256, 1024], metavar="N")
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=0.1, help="of one turn (default: 0.1)")
     parser.add_argument("--quick", action="store_true", help="batch 256 against PyTorch alone; nothing is saved")
+    parser.add_argument(
+        "--against", metavar="DIR", help="a checkout of another version, to measure as well; it is not saved"
+    )
     args = parser.parse_args()
 
-    contenders, batches = available(args.quick), {}
+    older = another(args.against) if args.against else {}
+    contenders, batches = available(args.quick) | older, {}
     for batch in [256] if args.quick else args.batches:
         batches[batch], used = measure(contenders, batch, args.turns, args.seconds)
         if len(batches) == 1:
             announce("LeNet: forward, cross-entropy, backward, SGD; float32", used)
         print("\n".join(["", *tables({"batches": {batch: batches[batch]}})]), flush=True)
     if not args.quick:
+        for name in older:
+            for measured in (used, *batches.values()):
+                del measured[name]
         save("lenet_step", {"turns": args.turns, "seconds per turn": args.seconds}, used, batches=batches)
         plot(load("lenet_step"))
 

@@ -6,6 +6,7 @@ either page is typed by hand.
 
 import re
 
+import busy
 import chapter
 import epoch
 import floor
@@ -16,6 +17,7 @@ from shown import FOLDER, load
 
 BENCHMARKS = {
     "lenet_step": lenet_step,
+    "busy": busy,
     "chapter": chapter,
     "epoch": epoch,
     "layers": layers,
@@ -58,7 +60,7 @@ def main():
     for page in PAGES:
         page.write_text(render(page), encoding="utf-8")
     for name, benchmark in BENCHMARKS.items():
-        if results := load(name):
+        if hasattr(benchmark, "plot") and (results := load(name)):
             benchmark.plot(results)
     print(f"written: {', '.join(str(page.relative_to(FOLDER.parent)) for page in PAGES)} and docs/images/")
 

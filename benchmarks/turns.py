@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}  # this source is measured, wherever it is installed
+SOURCE = FOLDER.parent  # this one is measured, wherever it is installed
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE)}
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # an import is that of a program that has run before
 
 
@@ -31,14 +32,17 @@ class Worker:
         The arguments of that function.
     python : path-like
         The Python of the environment it needs; by default this one.
+    source : path-like
+        The checkout whose package it imports; by default this one.
     """
 
-    def __init__(self, factory, options, python=sys.executable, memory=False):
+    def __init__(self, factory, options, python=sys.executable, source=SOURCE, memory=False):
         flags = ["--memory"] if memory else []
         self.name = f"{factory} {json.dumps(options)}"
         self.process = subprocess.Popen(
             [python, "-W", "ignore", FOLDER / "worker.py", factory, json.dumps(options), *flags],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**ENVIRONMENT, "PYTHONPATH": str(source)},
         )  # fmt: skip
         self.greeting = self._answer()
 
@@ -63,7 +67,7 @@ class Worker:
         self.process.wait()
 
 
-def take_turns(workers, turns, seconds=0.1, pause=0.05):
+def take_turns(workers, turns, seconds=0.1, pause=0.05, seed=0):
     """Seconds per step, an array for each worker: one number for each turn.
 
     The order is drawn anew for each round. The pause lets the threads of the last contender fall asleep: they wait
@@ -71,7 +75,7 @@ def take_turns(workers, turns, seconds=0.1, pause=0.05):
     """
     order = list(workers)
     measured = {name: [] for name in workers}
-    shuffle = random.Random(0).shuffle
+    shuffle = random.Random(seed).shuffle
     for _ in range(turns):
         shuffle(order)
         for name in order:
@@ -80,9 +84,9 @@ def take_turns(workers, turns, seconds=0.1, pause=0.05):
     return {name: np.array(values) for name, values in measured.items()}
 
 
-def peak_memory(factory, options, python=sys.executable):
+def peak_memory(factory, options, python=sys.executable, source=SOURCE):
     """MiB that two steps add to the resident memory of a fresh process, at their peak; None where it cannot be read."""
-    with Worker(factory, options, python, memory=True) as worker:
+    with Worker(factory, options, python, source, memory=True) as worker:
         return worker.greeting["peak"]
 
 

@@ -4,6 +4,8 @@
 import gzip
 import json
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import busy
 import chapter
 import epoch
 import floor
@@ -27,6 +30,8 @@ import turns
 import worker
 from contenders import layer, lenet, operation, ours
 from tiny_fashion import TinyFashion
+
+import minitorch_cnn as mt
 
 OURS = "contenders.ours:lenet"
 
@@ -141,23 +146,73 @@ def test_both_libraries_compute_the_same_operation(name):
         assert check() == pytest.approx(operation.operation("torch", name, backward)[1](), abs=1e-5)
 
 
+@pytest.mark.parametrize("batch", [8, 256])  # small: all in the calling thread; large: in parts, on threads
+def test_the_floor_has_all_multiplications_of_the_step(batch):
+    """Forward, and twice as many backward; but the images want no gradient. And no more than these are replayed."""
+    regions = floor.recorded(batch)
+    calls = [call for parts in regions for part in parts for call in part]
+    products = [(arrays, out) for function, arrays, out in calls if function is np.matmul]
+    rows = mt.nn.summary(mt.models.LeNet(), (batch, 1, 28, 28)).rows
+    forward = [row.multiply_adds for row in rows if row.multiply_adds]
+    assert sum(out.size * a.shape[-1] for (a, _), out in products) == 3 * sum(forward) - forward[0]
+    assert any(len(parts) > 1 for parts in regions) == (batch == 256)
+    for function, arrays, out in calls:
+        out.fill(np.nan)
+        assert function in (np.matmul, np.exp) and not any(np.shares_memory(out, array) for array in arrays)
+    floor.replay(regions, np.matmul)()
+    for function, arrays, out in calls:
+        if function is np.matmul:
+            np.testing.assert_array_equal(out, np.matmul(*arrays))
+        else:
+            assert np.isnan(out).all()
+
+
 def test_floor_and_profile():
     rows = floor.measure_floor(batch=8, turns=1, seconds=0.0)
     assert rows[floor.FLOOR]["ratio"] == [1, 1, 1]
-    products = [np.shape(arrays[0])[-2:] for function, arrays in floor.recorded_calls(8) if function is np.matmul]
-    assert len(products) == 5 + 5 + 4  # forward; weights; inputs, except for the images
-    assert products[:2] == [(6, 25), (16, 150)]
-    calls = [call for call in floor.recorded_calls(8) if call[0] is np.matmul]
-    for (_, rows), (_, arrays) in zip(calls, floor.unrolled(calls), strict=True):
-        if rows[0].ndim > 2:  # the product for all rows is that for each row
-            expected, got = np.matmul(*rows), np.matmul(*arrays)
-            expected = expected.reshape(-1, *expected.shape[-2:])
-            expected = np.concatenate(expected, axis=1) if rows[0].shape[1] == 1 else expected.sum(axis=0)
-            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
     profile, total = floor.profile(batch=8, steps=2)
     assert sum(row[-1] for row in profile) < total
-    calls = sum(row[3] for row in profile if row[0] in floor.WITH_PRODUCTS)
-    assert calls == len(products)
+    calls = {
+        name: sum(row[3] for row in profile if row[0] == name) for name in ("Convolve", "Linear", "FilterGradient")
+    }
+    assert calls == {"Convolve": 2, "Linear": 3, "FilterGradient": 2}
+    assert {row[2] for row in profile if row[0] == "Convolve"} == {"forward"}
+    *_, engine = floor.tables({"floor": rows, "profile": profile, "total": total})
+    assert engine.startswith("| engine, optimizer, Python")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="a version is named by git")
+def test_an_older_version_beside_this_one(tmp_path):
+    """Its package is that of the other checkout; where its training loop had a step of its own, that is measured."""
+    with pytest.raises(FileNotFoundError, match="holds no package minitorch_cnn"):
+        lenet_step.another(tmp_path)
+    package, training = tmp_path / "minitorch_cnn", tmp_path / "minitorch_cnn" / "training"
+    shutil.copytree(ROOT / "minitorch_cnn", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").write_text((package / "__init__.py").read_text() + "\n__version__ = '0.0.7'\n")
+    step = "def backward_in_shards(net, loss, x, y):\n    loss(net(x), y).backward()\n    return 0, None\n"
+    (training / "shards.py").write_text(step)
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "old"]):
+        subprocess.run([*git, *arguments], check=True)
+    ((name, (factory, options, python, source)),) = lenet_step.another(tmp_path).items()
+    assert re.fullmatch("minitorch_cnn at [0-9a-f]{7,}", name)
+    with turns.Worker(factory, {"batch": 8, **options}, python, source) as older:
+        assert "minitorch_cnn 0.0.7" in older.greeting["versions"] and older.greeting["check"] == [0] * 5
+
+
+def test_a_step_beside_busy_processes(monkeypatch):
+    monkeypatch.setattr(busy, "CONTENDERS", {busy.OURS: ("ours", {})})
+    rows, used = busy.measure(batch=8, turns=2, seconds=0.001)
+    low, middle, high = rows[busy.OURS]["ratio"]
+    assert 0 < low <= middle <= high and set(used) == {busy.OURS}
+    assert busy.tables({"rows": rows})[-1].startswith("| minitorch_cnn ")
+    with busy.others(1):
+        pass
+
+
+def test_the_mean_and_the_least_of_the_layers():
+    measured = {name: {layers.THEIRS: {"ratio": [0, ratio, 9]}} for name, ratio in (("a", 2.0), ("b", 0.5), ("c", 8.0))}
+    assert layers.summary(measured) == {"geometric mean": 2.0, "least": ["b", 0.5]}
 
 
 def test_the_chapter_in_both_ways():
@@ -226,7 +281,7 @@ def test_docs_show_every_benchmark():
 def test_pictures_can_be_drawn(monkeypatch, tmp_path):
     monkeypatch.setattr(shown, "IMAGES", tmp_path)
     for name, benchmark in report.BENCHMARKS.items():
-        if results := shown.load(name):
+        if hasattr(benchmark, "plot") and (results := shown.load(name)):
             benchmark.plot(results)
     drawn = {path.name for path in tmp_path.iterdir()}
     assert drawn <= {path.name for path in (ROOT / "docs" / "images").iterdir()}

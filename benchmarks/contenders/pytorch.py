@@ -1,4 +1,4 @@
-"""PyTorch: LeNet as in the chapter; in its default layout, in channels_last, or compiled."""
+"""PyTorch: LeNet as in the chapter; in its default layout, in channels_last, or compiled; on all cores, or on fewer."""
 
 import os
 
@@ -7,10 +7,9 @@ from torch import nn
 
 from contenders import lenet as task
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))
 
-
-def lenet(batch, channels_last=False, compiled=False):
+def lenet(batch, channels_last=False, compiled=False, threads=None):
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     net = nn.Sequential(
         nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2),
         nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2), nn.Flatten(),
