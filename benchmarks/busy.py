@@ -19,8 +19,9 @@ from turns import Worker, significant, take_turns, versions
 BUSY = 2  # processes
 CONTENDERS = {
     OURS: ("ours", {}),
-    "PyTorch, one thread": ("pytorch", {"threads": 1}),
+    f"{OURS}, one thread": ("ours", {"threads": 1}),
     "PyTorch": ("pytorch", {}),
+    "PyTorch, one thread": ("pytorch", {"threads": 1}),
 }
 
 

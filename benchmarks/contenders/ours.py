@@ -1,4 +1,4 @@
-"""minitorch_cnn: LeNet's step as the chapter writes it."""
+"""minitorch_cnn: LeNet's step as the chapter writes it; on all cores, or on fewer."""
 
 import numpy as np
 
@@ -11,7 +11,9 @@ except ImportError:
     backward_in_shards = None
 
 
-def lenet(batch):
+def lenet(batch, threads=None):
+    if threads:
+        mt.training.use_threads(threads)
     net, loss = mt.models.LeNet(), mt.nn.CrossEntropyLoss()
     with mt.no_grad():
         for parameter, array in zip(net.parameters(), task.weights()):
