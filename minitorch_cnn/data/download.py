@@ -78,10 +78,14 @@ def _receive(url, file, max_bytes):
     # unasked. We ask for the file as it is, and read the bytes as they are.
     headers = {"Accept-Encoding": "identity"}
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
-    with _remote_faults(url):
-        response = requests.get(url, headers=headers, timeout=timeout, stream=True)
-    with response:
+    with contextlib.ExitStack() as opened:
+
+        def close_at_the_end(response, **_):  # of each response: requests forgets those whose redirection is nonsense
+            opened.callback(response.close)
+
         with _remote_faults(url):
+            hooks = {"response": close_at_the_end}
+            response = requests.get(url, headers=headers, timeout=timeout, stream=True, hooks=hooks)
             response.raise_for_status()
         length = response.headers.get("Content-Length", "")
         announced = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None  # a server may write anything there
