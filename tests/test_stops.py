@@ -291,6 +291,20 @@ def test_a_loss_that_explodes_but_stays_finite_gets_one_warning():
     assert len(all) == 1
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_network_that_cannot_be_copied_is_no_other_error():
+    class Odd(nn.Linear):
+        def __deepcopy__(self, memo):
+            raise ZeroDivisionError
+
+    x, y = examples()
+    net = Odd(4, 2)
+    with mt.no_grad():
+        net.weight.fill_(3e38)
+    with pytest.raises(Diverged, match="the weights are finite, but the loss is not"):
+        training.train(net, loader(x, y), loader(x, y), epochs=1, progress=False)
+
+
 def test_a_run_that_diverges_exits_with_3_and_keeps_what_was_saved(command, monkeypatch):
     command("--epochs", 1, "--out", "run")
     before = Run("run").checkpoint.read_bytes()
@@ -298,6 +312,6 @@ def test_a_run_that_diverges_exits_with_3_and_keeps_what_was_saved(command, monk
     monkeypatch.setattr(training, "train", lambda *args, **settings: really(*args, loss=of_nan, **settings))
     code, _, err = command("--resume", "--out", "run", "--epochs", 2)
     assert code == 3
-    assert "in epoch 2, at batch 1 (step 6): weights and outputs are finite, but their loss is not" in err
+    assert "in epoch 2, at batch 1 (step 6): the weights are finite, but the loss is not" in err
     assert "Epoch 1 is finished and saved" in err
     assert Run("run").checkpoint.read_bytes() == before

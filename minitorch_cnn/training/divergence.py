@@ -68,7 +68,7 @@ def explain(net, loss, x, y, is_first=False):
         return "no label of the batch counts: all are ignore_index, or of classes with weight 0", False
     if layer := _first_wrong_output(net, x):
         return f"the weights are finite, but the output of {layer} is not", True
-    return "weights and outputs are finite, but their loss is not", True
+    return "the weights are finite, but the loss is not", True
 
 
 def _count_wrong(tensor):
@@ -77,7 +77,11 @@ def _count_wrong(tensor):
 
 def _first_wrong_output(net, x):
     """The layer whose output was the first that is not finite, when a copy of the network is run again."""
-    net, wrong = copy.deepcopy(net), []
+    wrong = []
+    try:
+        net = copy.deepcopy(net)
+    except Exception:  # not every network can be copied; the error is to be told all the same
+        return None
 
     def watch(name, module):
         forward = module.forward

@@ -16,7 +16,7 @@ from minitorch_cnn.training.resumption import rest_of, stream_states
 __all__ = ["Progress"]
 
 REPORTS_PER_EPOCH = 5
-EXPLODED = 100  # times the first loss
+EXPLODED = 100  # times the first loss, or 1 if that is more: losses of small batches scatter
 
 
 class Progress:
@@ -152,7 +152,7 @@ class Progress:
             raise self._diverged(f"the loss became {value}", *causes)
         if self.first_loss is None:
             self.first_loss = value
-        elif value > EXPLODED * self.first_loss > 0:
+        elif value > EXPLODED * max(self.first_loss, 1):
             self.first_loss = math.inf  # said once
             warnings.warn(
                 f"the loss has grown to {value:g} in epoch {self.epoch}, at batch {self.batch}: a smaller learning "
