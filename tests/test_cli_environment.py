@@ -242,4 +242,6 @@ def test_evaluate_takes_the_best_on_request(command, tmp_path):
     history = training.Run("run").load().history
     code, out, _ = command("evaluate", "run", "--best")
     assert code == 0
+    code_of_file, _, err = command("evaluate", "run/weights.safetensors", "--best")
+    assert code_of_file == 1 and "--best is for the folder of a run" in err
     assert out.startswith("run/best.safetensors on cpu") and f"test acc {history.best.test_acc:.3f}" in out

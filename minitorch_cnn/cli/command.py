@@ -76,6 +76,8 @@ def _find_weights(arguments):
     """Return the path of what is to be evaluated, and the weights that are there."""
     path = Path(arguments.checkpoint or training.Run.newest(RUNS).folder)
     if path.is_file():
+        if arguments.best:
+            raise RuntimeError(f"--best is for the folder of a run, and {path} is a file: leave one of them out")
         return path, training.load_weights(path)
     run = training.Run(path)
     return run.best if arguments.best else run.checkpoint, run.load_weights(best=arguments.best)
