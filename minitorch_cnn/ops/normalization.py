@@ -19,7 +19,7 @@ class BatchNorm(Function):
         After the call, those of each channel: (1, C, 1, …).
     """
 
-    reads = {"dx": "x w", "dw": "x", "db": ""}
+    reads = {"dx": "x w", "dw": "x w", "db": "x w"}  # they are computed together
 
     def __init__(self, eps):
         self.eps = eps
@@ -44,43 +44,43 @@ class BatchNorm(Function):
         return y
 
     def backward(self, dy, y, x, w, b):
-        if is_grad_enabled():  # the gradient is to have a graph of its own
-            dx, dw, db = self._gradients(dy, x, w)
-        else:
-            arrays = dy.array, x.array if hasattr(x, "array") else None, None if w is None else w.array
-            dx, dw, db = map(Tensor, self._gradients_at_once(*arrays))
+        # by their formulas, if the gradients are to have a graph of their own
+        dx, dw, db = (self._gradients if is_grad_enabled() else self._gradients_at_once)(dy, x, w)
         return dx, dw if wants_grad(w) else None, db if wants_grad(b) else None
 
     def _gradients(self, dy, x, w):
-        """The gradients by their formulas, in tensors."""
         dims = _of_channel(x)
         centred = x - mean(x, dims, keepdim=True)
         sigma = sqrt(mean(centred * centred, dims, keepdim=True) + self.eps)  # (1, C, 1, …)
         x_hat = centred / sigma
-        means = mean(dy, dims, keepdim=True), mean(dy * x_hat, dims, keepdim=True)
-        dx = (dy - means[0] - x_hat * means[1]) / sigma
-        dx = dx if w is None else dx * reshape(w, sigma.shape)
-        return dx, sum(dy * x_hat, dims), sum(dy, dims)
+        dw, db = sum(dy * x_hat, dims), sum(dy, dims)
+        if not wants_grad(x):
+            return None, dw, db
+        dx = (dy - mean(dy, dims, keepdim=True) - x_hat * mean(dy * x_hat, dims, keepdim=True)) / sigma
+        return dx if w is None else dx * reshape(w, sigma.shape), dw, db
 
     def _gradients_at_once(self, dy, x, w):
-        """The same, in arrays."""
+        is_wanted, dy, x = wants_grad(x), dy.array, x.array
         xp, dims, count = get_array_module(x), _of_channel(x), x.size // x.shape[1]
-        scale = 1 / xp.sqrt(self.var + self.eps)
+        scale = 1 / xp.sqrt(self.var + self.eps)  # (1, C, 1, …)
         db = sum_over(dims, lambda dy: dy, dy)
         dw = sum_over(dims, lambda dy, x, mean: (x - mean) * dy, dy, x, self.mean) * scale
-        slope, level = dw * scale / count, db / count
-        scale = scale if w is None else scale * w.reshape(scale.shape)
-        dx = xp.empty_like(x)
+        dx = None
+        if is_wanted:
+            slope, level = dw * scale / count, db / count
+            scale = scale if w is None else scale * w.array.reshape(scale.shape)
+            dx = xp.empty_like(x)
 
-        def fill(dx, dy, x, mean, slope, level, scale):
-            xp.subtract(mean, x, out=dx)
-            dx *= slope
-            dx += dy
-            dx -= level
-            dx *= scale
+            def fill(dx, dy, x, mean, slope, level, scale):
+                xp.subtract(mean, x, out=dx)
+                dx *= slope
+                dx += dy
+                dx -= level
+                dx *= scale
 
-        parallel.over(fill, dx, dy, x, self.mean, slope, level, scale)
-        return dx, dw.reshape(-1), db.reshape(-1)
+            parallel.over(fill, dx, dy, x, self.mean, slope, level, scale)
+            dx = Tensor(dx)
+        return dx, Tensor(dw.reshape(-1)), Tensor(db.reshape(-1))
 
 
 def _of_channel(x):

@@ -56,6 +56,33 @@ def test_second_order_is_the_same_on_every_device(case, device):
             np.testing.assert_allclose(to_numpy(there), to_numpy(on_cpu), rtol=1e-10, atol=1e-10)
 
 
+@differentiable
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_gradient_does_not_depend_on_which_others_are_wanted(case, create_graph):
+    """What a rule keeps for one input alone is enough for it."""
+
+    def grads(wanted):
+        xs = make_tensors(case.arrays())
+        for i, x in enumerate(xs):
+            x.requires_grad_(i in wanted and x.is_floating_point())
+        ys = [y for y in recorded(case)(*xs) if y.requires_grad]
+        leaves = [x for x in xs if x.requires_grad]
+        if not ys or not leaves:
+            return {}
+        squares = [(y * y).sum() for y in ys]
+        dxs = mt.autograd.grad(squares, leaves, create_graph=create_graph, allow_unused=True)
+        return dict(zip([i for i in wanted if xs[i].requires_grad], dxs))
+
+    if "gradient of" in case.name:  # its function asks for gradients itself
+        return
+    together = grads(range(len(case.arrays())))
+    for i, dx in together.items():
+        alone = grads([i]).get(i)
+        assert (alone is None) == (dx is None)
+        if dx is not None:
+            np.testing.assert_allclose(to_numpy(alone), to_numpy(dx), rtol=1e-12, atol=1e-12)
+
+
 def strided(array, odd):
     """The same values in other strides: every second entry, the axes in reverse order, some walked backwards."""
     wide = np.zeros([2 * n for n in array.shape[::-1]], array.dtype).T
