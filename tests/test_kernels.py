@@ -336,12 +336,12 @@ def test_the_product_is_that_of_the_library_unless_a_graph_is_recorded(device, m
     a, b = on_device(numbers(3, 4)), on_device(numbers(4, 5))
     expected = backend.to_numpy(a) @ backend.to_numpy(b)
     monkeypatch.setattr(kernels, "launch", lambda name, *_: pytest.fail(f"our kernel was called: {name}"))
-    close(linalg.shared_product(a, b), expected)
+    close(linalg.matmul_on_threads(a, b), expected)
     with kernels.multiply.set(kernels.in_tiles), pytest.raises(pytest.fail.Exception, match="called: matmul"):
-        linalg.shared_product(a, b)
+        linalg.matmul_on_threads(a, b)
     with kernels.multiply.set(kernels.in_tiles):  # of integers there is no kernel
         close(
-            linalg.shared_product(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))),
+            linalg.matmul_on_threads(on_device(np.ones((2, 3), int)), on_device(np.ones((3, 2), int))),
             np.full((2, 2), 3),
             1e-9,
         )
@@ -459,7 +459,7 @@ def test_products_are_cut_into_small_ones(a, b, parts, dtype):
     x, y = x.astype(dtype), y.astype(dtype)
     assert linalg._parts(*a[-2:], b[-1]) == parts
     for second in (y, np.asfortranarray(y)):
-        result = linalg.shared_product(x, second)
+        result = linalg.matmul_on_threads(x, second)
         assert result.dtype == dtype and result.flags.c_contiguous
         rounding = 1e-6 if dtype == np.float32 else 1e-14
         assert (abs(result - np.matmul(x, second)) <= rounding * (abs(x) @ abs(second))).all()

@@ -1,7 +1,8 @@
-"""Threads: how the work on one large array is shared among the cores. Only this file knows of them.
+"""Threads: how the work of one operation on a large array is shared among the cores.
 
-An operation gives here a function of a slice, and into how many parts its work may be cut. That follows from the shapes
+An operation gives here a function of a part, and the parts. Into which parts its work is cut follows from the shapes
 alone, and sums of parts are added in their order: a result does not depend on the number of threads, to the last bit.
+(Another cut, such as by another `SMALLEST`, changes last bits.)
 NumPy lets go of Python's interpreter lock while it computes, so that threads really run side by side. The libraries
 that multiply matrices have threads of their own; while ours compute, they are held to one, for theirs wait by spinning.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.arrays import keep_freed_memory
 
-SMALLEST = 2**18  # elements: for less than two times as many, another thread costs more than it brings
+SMALLEST = 2**18  # what a part holds at least, in elements times passes: less is not worth waking a thread for
 
 
 def use_threads(count):
@@ -132,7 +133,10 @@ def held(function):
 
 
 def _in_region(compute):
-    """``compute(is_owner)`` while BLAS has one thread; the owner has the pool's threads to itself."""
+    """``compute(is_owner)`` while BLAS has one thread.
+
+    The owner is the first that comes, and has the threads of the pool to itself; who comes while it computes has not.
+    """
     if not _pool.blas():
         return compute(False)
     region = object()

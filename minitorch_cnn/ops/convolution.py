@@ -11,14 +11,15 @@ the output, the matrix of its windows is a view of what is there already.
 
 import functools
 import math
+from collections import namedtuple
 
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.backend import add_to_rows, get_array_module, parallel
 from minitorch_cnn.backend.geometry import window_counts
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
-from minitorch_cnn.ops.linalg import SHARED, small_products
-from minitorch_cnn.ops.windows import as_in_memory, inside, rows_at, sliding
+from minitorch_cnn.ops.linalg import SHARED, matmul_in_pieces
+from minitorch_cnn.ops.windows import as_in_memory, rows_at, sliding, windows_and_pixels
 
 BLOCK = 2**19  # elements of the columns that one thread holds at a time
 
@@ -97,7 +98,7 @@ def convolve(x, w, b, stride, dilation, before, after, groups):
     def fill(block):
         columns = im2col(images, (kh, kw), stride, dilation, before, groups, block)  # (G, OH, KH·C/G·KW, OW·N)
         part = _at(block, y)  # (G, OH, O/G, OW·N)
-        small_products(filters, columns, part)
+        matmul_in_pieces(filters, columns, part)
         if b is not None:
             add_to_rows(part, b.reshape(groups, 1, -1, 1))
 
@@ -116,7 +117,7 @@ def filter_gradient(x, g, kernel_size, stride, dilation, before, after, groups):
         columns = im2col(images, kernel_size, stride, dilation, before, groups, block)  # (G, OH, KH·C/G·KW, OW·N)
         part = _at(block, g).transpose(0, 1, 3, 2)  # (G, OH, OW·N, O/G)
         sums = xp.empty((*columns.shape[:-1], o // groups), x.dtype)
-        return small_products(columns, part, sums).sum(axis=1)  # (G, KH·C/G·KW, O/G)
+        return matmul_in_pieces(columns, part, sums).sum(axis=1)  # (G, KH·C/G·KW, O/G)
 
     first, *others = parallel.run(sums, blocks(images, (oh, ow), kernel_size, stride, dilation, o * c))
     y = sum(others, first)
@@ -145,11 +146,11 @@ def convolve_transposed(g, w, size, stride, dilation, before, after, groups):
             out, some = products[places], filters[:, :, taps]
             depth = some.shape[2] * o // groups
             met = rows_at(images, first, len(out), some.shape[2], step).transpose(0, 2, 1, 3, 4)
-            small_products(some.reshape(groups, c * kw, depth), met.reshape(len(out), groups, depth, ow * n), out)
+            matmul_in_pieces(some.reshape(groups, c * kw, depth), met.reshape(len(out), groups, depth, ow * n), out)
         part[...] = 0
         for k in range(kw):
-            there, here = inside(slice(0, ow), sw, k * dw - left, wide)
-            part[:, :, :, here] += columns[:, :, :, k, there]
+            windows, pixels = windows_and_pixels(slice(0, ow), sw, k * dw - left, wide)
+            part[:, :, :, pixels] += columns[:, :, :, k, windows]
 
     parts = _parts_of_columns(h * groups * c * kw * ow * n, g.size * c * kh * kw)
     parallel.run(fill, parallel.slices(h, parts))
@@ -165,16 +166,16 @@ def im2col(x, kernel_size, stride, dilation, before, groups, block):
     xp, (h, c, wide, n), (kh, kw), (oh, ow) = get_array_module(x), x.shape, kernel_size, block
     x = x.reshape(h, groups, c // groups, wide, n).transpose(1, 0, 2, 3, 4)  # (G, H, C/G, W, N)
     count, width, step = len(range(oh.start, oh.stop, oh.step)), ow.stop - ow.start, oh.step * stride[0] // dilation[0]
-    height = (count - 1) * step + kh  # of the rows that are seen, which are the dilation apart
-    down, rows = inside(slice(0, height), dilation[0], oh.start * stride[0] - before[0], h)
-    across = [inside(ow, stride[1], k * dilation[1] - before[1], wide) for k in range(kw)]
+    height = (count - 1) * step + kh  # of the rows that the windows see, which are the dilation apart
+    seen, rows = windows_and_pixels(slice(0, height), dilation[0], oh.start * stride[0] - before[0], h)
     columns = xp.empty((groups, height, c // groups, kw, width, n), x.dtype)
-    for frame in _beside(down, height):
+    for frame in _beside(seen, height):
         columns[:, frame] = 0
-    for k, (places, there) in enumerate(across):
-        columns[:, down, :, k, places] = x[:, rows, :, there]
+    for k in range(kw):
+        places, pixels = windows_and_pixels(ow, stride[1], k * dilation[1] - before[1], wide)
+        columns[:, seen, :, k, places] = x[:, rows, :, pixels]
         for frame in _beside(places, width):
-            columns[:, down, :, k, frame] = 0
+            columns[:, seen, :, k, frame] = 0
     windows = sliding(columns, 1, kh, step).transpose(0, 1, 6, 2, 3, 4, 5)  # (G, OH, KH, C/G, KW, OW, N)
     return windows.reshape(groups, count, kh * (c // groups) * kw, width * n)  # a view
 
@@ -194,7 +195,8 @@ def _at(block, y):
 def blocks(images, counts, kernel_size, stride, dilation, multiplications):
     """The rows and the places of windows, cut into blocks of which each is worth a thread, and none needs much memory.
 
-    The rows of a block are so far apart that the rows that their windows see are the dilation apart.
+    If windows are dilated, a block takes every k-th row of the output, k = dilation / gcd(stride, dilation): then its
+    windows share the same rows of the images.
 
     Parameters
     ----------
@@ -208,7 +210,8 @@ def blocks(images, counts, kernel_size, stride, dilation, multiplications):
     """
     (oh, ow), (kh, kw), (_, c, _, n) = counts, kernel_size, images.shape
     parts = _parts_of_columns(oh * c * kw * ow * n, oh * ow * n * kh * kw * multiplications)
-    across = parallel.slices(ow, 2 if parts > 1 and ow * n >= 2048 else 1)  # short rows are slow to read and write
+    wide = max(2, c * kh * kw * ow * n // BLOCK) if parts > 1 and ow * n >= 2048 else 1
+    across = parallel.slices(ow, wide)  # few, for short runs of memory are slow to read and write
     apart = dilation[0] // math.gcd(stride[0], dilation[0])
     down = [
         slice(first + apart * part.start, min(oh, first + apart * part.stop), apart)
@@ -223,26 +226,36 @@ def _parts_of_columns(elements, multiplications):
     return 1 if multiplications < SHARED else max(4, elements // BLOCK)
 
 
+Meeting = namedtuple("Meeting", "rows taps first step")
+
+
 @functools.cache
 def _meetings(start, stop, oh, kh, stride, dilation, top):
-    """Which rows of the images the same rows of the filters meet, and from where.
+    """How rows of images are met by rows of filters: from row i of g, the k-th meets row i · stride + k · dilation - top.
 
     Returns
     -------
-    list of (slice, slice, int, int)
-        For each set of rows of the filters that is met: the rows of the images, counted from `start`; those of the
-        filters, counted from the last; the first row of g that they meet the first of the images from, and the step to
-        the next. The next row of the images meets them one row later.
+    list of Meeting
+        One for each set of rows of the filters, `taps`, counted from the last; with the `rows` of images that it meets,
+        counted from `start`. The first of these is met from the row `first` of g by the first tap, from the row
+        ``first + step`` by the second, and so on; the next is met from one row further.
+
+    Examples
+    --------
+    >>> _meetings(0, 4, oh=2, kh=3, stride=1, dilation=1, top=0)[1]  # row 1 by rows 1 and 0 of the filters
+    Meeting(rows=slice(1, 2, 1), taps=slice(1, 3, 1), first=0, step=1)
     """
     found = {}
     for row in range(start, stop):
-        met = [(kh - 1 - k, *divmod(row + top - k * dilation, stride)) for k in reversed(range(kh))]
+        met = [(k, *divmod(row + top - k * dilation, stride)) for k in reversed(range(kh))]
         met = [(k, i) for k, i, rest in met if rest == 0 and 0 <= i < oh]
-        taps, places = tuple(k for k, _ in met), [i for _, i in met] or [0]
+        taps, places = tuple(kh - 1 - k for k, _ in met), [i for _, i in met] or [0]
         begins = row - stride * places[0] if met else row  # the same for rows that meet them one after the other
-        rows, *_ = found.setdefault((taps, begins), ([], taps, places[0], _step(places)))
-        rows.append(row - start)
-    return [(_as_slice(rows), _as_slice(taps), first, step) for rows, taps, first, step in found.values()]
+        found.setdefault((taps, begins), ([], places))[0].append(row - start)
+    return [
+        Meeting(_as_slice(rows), _as_slice(taps), places[0], _step(places))
+        for (taps, _), (rows, places) in found.items()
+    ]
 
 
 def _as_slice(numbers):
@@ -251,4 +264,5 @@ def _as_slice(numbers):
 
 
 def _step(numbers):
+    """Their distance; 1 of a single number."""
     return numbers[1] - numbers[0] if len(numbers) > 1 else 1

@@ -57,12 +57,12 @@ def product(a, b):
     So the batch stays innermost through the layers that follow a convolution, and in the gradients on the way back.
     """
     if a.ndim == b.ndim == 2 and a.strides[0] < a.strides[1]:
-        return shared_product(b.T, a.T).T
-    return shared_product(a, b)
+        return matmul_on_threads(b.T, a.T).T
+    return matmul_on_threads(a, b)
 
 
 @on_gpu(kernels.matmul, typed=(0, 1))
-def shared_product(a, b):
+def matmul_on_threads(a, b):
     """The product of matrices (..., M, K) and (..., K, N): parts of its rows or columns, on threads if it is large."""
     xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
     is_one = a.ndim == b.ndim == 2
@@ -71,16 +71,16 @@ def shared_product(a, b):
     batch = () if is_one else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = xp.empty((*batch, m, n), xp.result_type(a, b))
     if y.size * k <= SHARED or device_of(a) != CPU:
-        return small_products(a, b, y)
-    parts = parallel.parts_of(y.size * k // 16)
+        return matmul_in_pieces(a, b, y)
+    parts = parallel.parts_of(y.size * k // 16)  # 16 multiplications take as long as one pass over an element
     if m > n:
-        parallel.run(lambda i: small_products(a[..., i, :], b, y[..., i, :]), parallel.slices(m, parts))
+        parallel.run(lambda i: matmul_in_pieces(a[..., i, :], b, y[..., i, :]), parallel.slices(m, parts))
     else:
-        parallel.run(lambda i: small_products(a, b[..., i], y[..., i]), parallel.slices(n, parts))
+        parallel.run(lambda i: matmul_in_pieces(a, b[..., i], y[..., i]), parallel.slices(n, parts))
     return y
 
 
-def small_products(a, b, out):
+def matmul_in_pieces(a, b, out):
     """The product of matrices (..., M, K) and (..., K, N) by the array library, into `out`; on one thread.
 
     OpenBLAS first copies the factors into an order that suits it, but not where a product has up to a million
@@ -95,7 +95,7 @@ def small_products(a, b, out):
     sums = _sums(m, k)
     if sums > 1:
         products = np.empty((*out.shape[:-2], sums, m, n), out.dtype)
-        small_products(_cut(a, sums), b.reshape(*b.shape[:-2], sums, k // sums, n), products)
+        matmul_in_pieces(_cut(a, sums), b.reshape(*b.shape[:-2], sums, k // sums, n), products)
         return np.add.reduce(products, axis=-3, out=out)
     parts = _parts(m, k, n)
     if parts == 1:

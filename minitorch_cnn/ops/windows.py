@@ -287,14 +287,14 @@ def spread_windows(x, kernel_size, stride, divisor, size):
     def fill(rows):
         down = xp.zeros((rows.stop - rows.start, c, ow, n), x.dtype)
         for k in range(kh):
-            windows, places = inside(slice(0, oh), sh, k - rows.start, len(down))
+            windows, places = windows_and_pixels(slice(0, oh), sh, k - rows.start, len(down))
             down[places] += x[windows]
         if divisor != 1:
             down /= divisor
         part = y[rows]
         part[...] = 0
         for k in range(kw):
-            windows, places = inside(slice(0, ow), sw, k, w)
+            windows, places = windows_and_pixels(slice(0, ow), sw, k, w)
             part[:, :, places] += down[:, :, windows]
 
     parallel.run(*((fill_tiles, parallel.slices_of(y, oh)) if is_tiled else (fill, parallel.slices_of(y, h))))
@@ -340,9 +340,9 @@ def put_in_windows(x, kernel_size, stride, dilation, index, size):
     def fill(rows):
         part = y[rows]
         for i in range(kh):
-            down, places = inside(slice(0, oh), sh, i * dh - rows.start, len(part))
+            down, places = windows_and_pixels(slice(0, oh), sh, i * dh - rows.start, len(part))
             for j in range(kw):
-                across, columns = inside(slice(0, ow), sw, j * dw, w)
+                across, columns = windows_and_pixels(slice(0, ow), sw, j * dw, w)
                 there = index[down, :, across] == i * kw + j
                 part[places, :, columns] += choose(there, x[down, :, across], 0)
 
@@ -360,17 +360,30 @@ def take_from_windows(x, kernel_size, stride, dilation, index):
     return y.transpose(3, 1, 0, 2)
 
 
-def inside(windows, stride, offset, size):
-    """Which of some windows along an axis have their element at an offset inside of an image, and where: two slices.
+def windows_and_pixels(windows, stride, offset, size):
+    """Window i reads the pixel ``i * stride + offset``, if that is one of the image, from 0 to `size` - 1.
 
-    Of the windows, the first is number ``windows.start``; the first slice counts from there.
+    Parameters
+    ----------
+    windows : slice
+    stride, offset, size : int
+
+    Returns
+    -------
+    two slices
+        Of the windows those whose pixel exists, counted from the first; and these pixels.
+
+    Examples
+    --------
+    >>> windows_and_pixels(slice(0, 5), stride=2, offset=-1, size=6)  # -1, 1, 3, 5, 7
+    (slice(1, 4, None), slice(1, 6, 2))
     """
     first = max(windows.start, -(offset // stride))
     stop = min(windows.stop, (size - 1 - offset) // stride + 1)
     if first >= stop:
         return slice(0, 0), slice(0, 0)
-    places = slice(first * stride + offset, (stop - 1) * stride + offset + 1, stride)
-    return slice(first - windows.start, stop - windows.start), places
+    pixels = slice(first * stride + offset, (stop - 1) * stride + offset + 1, stride)
+    return slice(first - windows.start, stop - windows.start), pixels
 
 
 def overlaid(parts, axis, size, stride=1, dilation=1):
