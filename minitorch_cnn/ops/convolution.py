@@ -231,7 +231,7 @@ Meeting = namedtuple("Meeting", "rows taps first step")
 
 @functools.cache
 def _meetings(start, stop, oh, kh, stride, dilation, top):
-    """How rows of images are met by rows of filters: from row i of g, the k-th meets row i · stride + k · dilation - top.
+    """How rows of images are met by rows of filters: from row i, the k-th meets row i · stride + k · dilation - top.
 
     Returns
     -------
