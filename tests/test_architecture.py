@@ -22,7 +22,8 @@ HOUSE = [
     {"backend": ["devices", "dtypes", "arguments", "settings", "arrays", "geometry", "random", "parallel"]},
     {
         "autograd": [
-            "display", "operators", "methods", "mode", "views", "inplace", "tensor", "memory", "function", "walk",
+            "display", "operators", "methods", "mode", "views", "inplace", "tensor", "memory", "function", "hooks",
+            "walk",
         ],
     },
     {"gpu": ["launch", "kernels", "sgd", "recording", "capture"]},
@@ -41,9 +42,9 @@ HOUSE = [
         "nn": [
             "parameter", "init", "utils", "functional.checks", "functional.affine", "functional.regularization",
             "functional.padding", "functional.activations", "functional.convolution", "functional.pooling",
-            "functional.normalization", "functional.losses", "functional", "registry", "state", "explain", "module",
-            "containers", "layers.activation", "layers.convolution", "layers.dropout", "layers.linear", "layers.loss",
-            "layers.normalization", "layers.pooling", "layers",
+            "functional.normalization", "functional.losses", "functional", "registry", "state", "hooks", "explain",
+            "module", "containers", "layers.activation", "layers.convolution", "layers.dropout", "layers.linear",
+            "layers.loss", "layers.normalization", "layers.pooling", "layers",
         ],
     },
     {"models": [""], "inspection": ["figures", "tables", "summaries"]},

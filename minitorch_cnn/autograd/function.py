@@ -52,6 +52,7 @@ class Function:
     reads = None
     is_view = False  # whether the output may share the memory of the first input
     edges = None  # where the gradient with respect to each input goes, once this is a node
+    _hooks = None  # what users hang on the output: see `hooks`
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -99,7 +100,7 @@ class Function:
     def again(self):
         """The same operation, which is not yet a node."""
         twin = copy.copy(self)
-        twin.edges = twin.kept = None
+        twin.edges = twin.kept = twin._hooks = None
         return twin
 
     def gradients(self, dy):

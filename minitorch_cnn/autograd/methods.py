@@ -296,7 +296,7 @@ class Methods:
 
     # --- differentiation ------------------------------------------------------------------------------------
 
-    def backward(self, gradient=None, retain_graph=None, create_graph=False):
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Add the gradient of this tensor with respect to each leaf to that leaf's `grad`.
 
         Parameters
@@ -307,6 +307,8 @@ class Methods:
             Keep what the graph remembers, for a second call. By default, only if `create_graph`.
         create_graph : bool
             Record the computation of the gradients too, for derivatives of higher order.
+        inputs : Tensor or sequence of Tensor, optional
+            What receives a gradient, leaves or results; by default, all leaves.
 
         Raises
         ------
@@ -314,4 +316,37 @@ class Methods:
             If the tensor is off the graph, is not a scalar and no `gradient` is given, was walked back from
             before, or if a tensor that the graph remembers has been changed since.
         """
-        mt.autograd.backward(self, gradient, retain_graph, create_graph)
+        mt.autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def register_hook(self, hook):
+        """Have ``hook(gradient)`` called whenever the gradient with respect to this tensor is computed.
+
+        Parameters
+        ----------
+        hook : function
+            Of the gradient, a Tensor; what it returns takes the gradient's place, unless that is None.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook off again.
+
+        Examples
+        --------
+        >>> x = mt.tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda dx: dx.clamp(max=3))
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 3.])
+        >>> handle.remove()
+        """
+        return mt.autograd.hooks.hook_on(self, hook)
+
+    def retain_grad(self):
+        """Let `backward` leave a gradient in the `grad` of this tensor, although it is a result and no leaf."""
+        mt.autograd.hooks.retain(self)
+
+    @property
+    def retains_grad(self):
+        """Whether this is a result whose `grad` is filled: see `retain_grad`."""
+        return id(self) in mt.autograd.hooks.retaining

@@ -42,7 +42,7 @@ class Tensor(Operators, Methods, InPlace):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_memory", "_requires_grad", "_view", "array")
+    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_hooks", "_memory", "_requires_grad", "_view", "array")
     __array_priority__ = 1000  # so that `numpy_array * tensor` calls this class
 
     def __init__(self, array, requires_grad=False):
@@ -53,6 +53,7 @@ class Tensor(Operators, Methods, InPlace):
         self.array = array
         self._grad = None
         self._grad_fn = None
+        self._hooks = None  # what users hang on a leaf: see `hooks`
         self._requires_grad = False
         self._memory = Memory()  # shared by all tensors that show it: see `views`
         self._view = None

@@ -3,6 +3,7 @@
 import threading
 
 from minitorch_cnn.autograd.function import Function, source
+from minitorch_cnn.autograd.hooks import retaining, through_hooks
 from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, keep_freed_memory
@@ -11,17 +12,44 @@ from minitorch_cnn.backend.arguments import described
 _accumulating = threading.Lock()  # threads may share leaves
 
 
-def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
-    """Add the gradient of a tensor with respect to each leaf to that leaf's `grad`: see `Tensor.backward`."""
-    found = _propagate([tensor], [gradient], None, retain_graph, create_graph)
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Add the gradients of the sum of some tensors to the `grad` of leaves.
+
+    Parameters
+    ----------
+    tensors : Tensor or sequence of Tensor
+        What is differentiated.
+    grad_tensors : Tensor or sequence of Tensor or None, optional
+        The gradient with respect to each of them; 1 for tensors of one element.
+    retain_graph, create_graph : bool
+        As in `grad`.
+    inputs : Tensor or sequence of Tensor, optional
+        What receives a gradient, leaves or results; by default, all leaves.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> x, y = mt.tensor(2.0, requires_grad=True), mt.tensor(3.0, requires_grad=True)
+    >>> mt.autograd.backward([x * y, x * x], inputs=x)
+    >>> x.grad, y.grad
+    (tensor(7.), None)
+    """
+    tensors, gradients = _matched(tensors, grad_tensors)
+    targets = None if inputs is None else _targets(inputs)
+    found = _propagate(tensors, gradients, None if targets is None else set(targets), retain_graph, create_graph)
+    for place, dx in found.items():
+        _accumulate(place if targets is None else targets[place], dx, create_graph)
+
+
+def _accumulate(tensor, dx, create_graph):
+    """Add to the `grad` of a tensor."""
     with _accumulating:
-        for leaf, dx in found.items():
-            if leaf.grad is None:
-                leaf.grad = dx.clone()  # other leaves may have been handed the same tensor
-            elif create_graph:
-                leaf.grad = leaf.grad + dx
-            else:
-                leaf.grad.add_(dx)
+        if tensor.grad is None:
+            tensor.grad = dx.clone()  # others may have been handed the same tensor
+        elif create_graph:
+            tensor.grad = tensor.grad + dx
+        else:
+            tensor.grad.add_(dx)
 
 
 def zero_grad(leaves, set_to_none=True):
@@ -62,18 +90,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     >>> dx, mt.autograd.grad(dx, x)
     (tensor(12., grad_fn=<Mul>), (tensor(12.),))
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    outputs, grad_outputs = _matched(outputs, grad_outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None:
-        grad_outputs = [None] * len(outputs)
-    elif isinstance(grad_outputs, Tensor):
-        grad_outputs = [grad_outputs]
-    if len(grad_outputs) != len(outputs):
-        raise ValueError(f"expected one grad_output for each of {len(outputs)} outputs, got {len(grad_outputs)}")
-    for i, x in enumerate(inputs):
-        if not x.requires_grad:
-            raise RuntimeError(f"input {i} does not require grad; set requires_grad before it is used")
-    found = _propagate(outputs, grad_outputs, {source(x) for x in inputs}, retain_graph, create_graph)
+    found = _propagate(outputs, grad_outputs, set(_targets(inputs)), retain_graph, create_graph)
     gradients = tuple(found.get(source(x)) for x in inputs)
     if not allow_unused and any(dx is None for dx in gradients):
         unused = [i for i, dx in enumerate(gradients) if dx is None]
@@ -81,6 +100,30 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
             f"the inputs {unused} appear to not have been used in the graph; allow_unused=True gives None for them"
         )
     return gradients
+
+
+def _matched(outputs, gradients):
+    """Lists of outputs and of the gradient, or None, with respect to each."""
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    if gradients is None:
+        gradients = [None] * len(outputs)
+    gradients = [gradients] if isinstance(gradients, Tensor) else list(gradients)
+    if len(gradients) != len(outputs):
+        raise ValueError(f"expected one gradient for each of {len(outputs)} outputs, got {len(gradients)}")
+    return outputs, gradients
+
+
+def _targets(inputs):
+    """The tensors that a gradient is wanted of, by the place in the graph where it arrives."""
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not inputs:
+        raise RuntimeError("inputs cannot be empty; leave it out to differentiate with respect to all leaves")
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"expected Tensors to differentiate by, got {described(x)}; at position {i}")
+        if not x.requires_grad:
+            raise RuntimeError(f"input {i} does not require grad; set requires_grad before it is used")
+    return {source(x): x for x in inputs}
 
 
 def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
@@ -92,23 +135,31 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     order = _topological_order(pending)
     leading = None if wanted is None else _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
+    retained = {source(x): x for x in retaining.values()} if retaining else ()
     found = {}
     with set_grad_enabled(create_graph), quiet_throughout():
         for node in order:
             dy = pending.pop(node, None)
-            if dy is None:
+            if dy is None or not (wanted is None or node in wanted or node in leading):
                 continue
-            if wanted is not None and node in wanted:
-                found[node] = dy
-            if leading is not None and node not in leading:
-                continue
+            if node._hooks:
+                dy = through_hooks(node._hooks, dy)
+            if node in retained:
+                _accumulate(retained[node], dy, create_graph)
+            if wanted is not None:
+                if node in wanted:
+                    found[node] = dy
+                if node not in leading:
+                    continue
             for edge, dx in zip(node.edges, node.gradients(dy), strict=True):
                 if dx is not None:
                     _gather(pending, edge, dx)
             if not retain_graph:
                 node.release()
-    leaves = {leaf: dx for leaf, dx in pending.items() if wanted is None or leaf in wanted}
-    return found | leaves
+        for leaf, dx in pending.items():
+            if wanted is None or leaf in wanted:
+                found[leaf] = through_hooks(leaf._hooks, dx) if leaf._hooks else dx
+    return found
 
 
 def _initial_gradient(output, gradient):

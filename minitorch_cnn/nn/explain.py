@@ -6,6 +6,8 @@ microsecond per layer; the list is thrown away unless an error needs it.
 
 import threading
 
+from minitorch_cnn.nn.hooks import forward_with_hooks
+
 EXPLAINED = (ValueError, TypeError, RuntimeError, IndexError)
 LONGEST = 30  # lines of shapes; of a deeper network, the last ones are shown
 
@@ -31,7 +33,10 @@ def run(module, args, kwargs):
         trail.layers = []
     layers, before = trail.layers, len(trail.layers)
     try:
-        output = module.forward(*args, **kwargs)
+        if module._forward_hooks or module._forward_pre_hooks:
+            output = forward_with_hooks(module, args, kwargs)
+        else:
+            output = module.forward(*args, **kwargs)
         if len(layers) == before:  # nothing inside of it was called: it is a layer itself
             layers.append((module, shape_of(output)))
         return output

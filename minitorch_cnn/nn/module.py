@@ -1,5 +1,6 @@
 """Module: the base class of layers and networks."""
 
+from minitorch_cnn.autograd.hooks import Hooks
 from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend.arguments import destination
 from minitorch_cnn.backend.dtypes import is_floating
@@ -42,6 +43,7 @@ class Module(Registry):
     """
 
     receptive_field = None
+    _forward_pre_hooks = _forward_hooks = ()  # what users hang on it
 
     def __init__(self):
         super().__init__()
@@ -52,6 +54,62 @@ class Module(Registry):
 
     def forward(self, *args):
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    # --- hooks -------------------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Have ``hook(module, args)`` called before each `forward`.
+
+        Parameters
+        ----------
+        hook : function
+            Of this module and the tuple of its inputs; what it returns takes their place, unless that is None.
+        prepend : bool
+            Whether to call it before the hooks that are there.
+        with_kwargs : bool
+            Whether it is called as ``hook(module, args, kwargs)``; then it may return a pair (args, kwargs).
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook off again.
+        """
+        return self._hang("_forward_pre_hooks", hook, prepend, with_kwargs)
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Have ``hook(module, args, output)`` called after each `forward`.
+
+        Parameters
+        ----------
+        hook : function
+            Of this module, the tuple of its inputs and its output; what it returns takes the place of the output,
+            unless that is None.
+        prepend : bool
+            Whether to call it before the hooks that are there.
+        with_kwargs : bool
+            Whether it is called as ``hook(module, args, kwargs, output)``.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook off again.
+
+        Examples
+        --------
+        >>> import minitorch_cnn as mt
+        >>> from minitorch_cnn import nn
+        >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> handle = net[0].register_forward_hook(lambda module, args, output: print(output.shape))
+        >>> y = net(mt.zeros(3, 2, 2))
+        (3, 4)
+        >>> handle.remove()
+        """
+        return self._hang("_forward_hooks", hook, prepend, with_kwargs)
+
+    def _hang(self, place, hook, prepend, with_kwargs):
+        if place not in self.__dict__:
+            setattr(self, place, Hooks())
+        return getattr(self, place).add(hook, prepend, with_kwargs)
 
     # --- modes, devices, types ---------------------------------------------------------------------------
 

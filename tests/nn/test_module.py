@@ -416,3 +416,111 @@ def test_nothing_else_is_replaced_by_registering(kind, name):
 def test_a_parameter_of_nothing():
     assert nn.Parameter().shape == (0,)
     assert nn.Parameter().requires_grad
+
+
+# --- hooks -----------------------------------------------------------------------------------------------
+
+
+def hooked_programs():
+    """Each returns lists of numbers."""
+
+    def net(lib):
+        class Affine(lib.nn.Module):
+            def forward(self, x, factor=2, *, shift=1.0):
+                return x * factor + shift
+
+        return Affine(), lib.ones(2)
+
+    def shows_inputs_and_outputs(lib):
+        module, x = net(lib)
+        seen = []
+        module.register_forward_pre_hook(lambda m, args: seen.append([m is module, len(args), args[0].tolist()]))
+        module.register_forward_hook(lambda m, args, y: seen.append([m is module, len(args), y.tolist()]))
+        return module(x, 3, shift=2.0).tolist(), module.forward(x).tolist(), seen
+
+    def replaces_them(lib):
+        module, x = net(lib)
+        module.register_forward_pre_hook(lambda m, args: args[0] * 5)
+        module.register_forward_pre_hook(lambda m, args: (args[0] + 1, 10))
+        module.register_forward_hook(lambda m, args, y: y - args[0])
+        module.register_forward_hook(lambda m, args, y: [y, args[1]])
+        y, factor = module(x)
+        return y.tolist(), factor
+
+    def sees_keywords(lib):
+        module, x = net(lib)
+        seen = []
+        module.register_forward_pre_hook(lambda m, args, kwargs: (args, {**kwargs, "shift": 7.0}), with_kwargs=True)
+        module.register_forward_hook(lambda m, args, kwargs, y: seen.append(kwargs), with_kwargs=True)
+        return module(x, factor=3).tolist(), seen
+
+    def in_their_order(lib):
+        module, x = net(lib)
+        seen = []
+        for register in (module.register_forward_hook, module.register_forward_pre_hook):
+            register(lambda *_: seen.append("first"))
+            second = register(lambda *_: seen.append("second"))
+            register(lambda *_: seen.append("zeroth"), prepend=True)
+            register(lambda *_: seen.append("third"))
+            module(x)
+            second.remove()
+            second.remove()
+            with register(lambda *_: seen.append("for a block")):
+                module(x)
+        module(x)
+        return seen
+
+    def in_a_network(lib):
+        lib.manual_seed(0)
+        layers = lib.nn.Sequential(lib.nn.Flatten(), lib.nn.ReLU(), lib.nn.Flatten())
+        shapes = {}
+        for name, layer in layers.named_modules():
+            layer.register_forward_hook(lambda m, args, y, name=name: shapes.update({name: tuple(y.shape)}))
+        layers(lib.ones(2, 3, 4))
+        return shapes, list(layers.state_dict()), repr(layers).count("hook")
+
+    def with_a_gradient(lib):
+        module, x = net(lib)
+        kept = {}
+        module.register_forward_hook(lambda m, args, y: y.retain_grad() or kept.update(y=y))
+        x.requires_grad_()
+        (module(x) ** 2).sum().backward()
+        return kept["y"].grad.tolist(), x.grad.tolist()
+
+    return {name: function for name, function in locals().items() if name != "net"}
+
+
+HOOKED_PROGRAMS = hooked_programs()
+
+
+@pytest.mark.parametrize("name", HOOKED_PROGRAMS)
+def test_forward_hooks_do_as_in_pytorch(name):
+    needs_torch()
+    assert HOOKED_PROGRAMS[name](mt) == HOOKED_PROGRAMS[name](torch)
+
+
+def test_an_error_of_a_hook_names_the_layer():
+    net = nn.Sequential(nn.ReLU(), nn.Linear(2, 2))
+    net[1].register_forward_pre_hook(lambda module, args: mt.zeros(3, 3))
+    with pytest.raises(RuntimeError, match='in layer "1": Linear'):
+        net(mt.zeros(3, 2))
+    handle = net[0].register_forward_pre_hook(lambda module, args, kwargs: args, with_kwargs=True)
+    with pytest.raises(RuntimeError, match=r"must return None or \(new_args, new_kwargs\)"):
+        net(mt.zeros(3, 2))
+    handle.remove()
+    with pytest.raises(TypeError, match="a hook must be a function"):
+        net.register_forward_hook(3)
+
+
+def double(module, args, output):
+    return output * 2
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copied_network_has_hooks_of_its_own(duplicate):
+    net = nn.Sequential(nn.ReLU())
+    handle = net.register_forward_hook(double)
+    copied = duplicate(net)
+    handle.remove()
+    net.register_forward_hook(double), net.register_forward_hook(double)
+    assert net(mt.ones(1)).item() == 4 and copied(mt.ones(1)).item() == 2
