@@ -316,7 +316,7 @@ class Methods:
             If the tensor is off the graph, is not a scalar and no `gradient` is given, was walked back from
             before, or if a tensor that the graph remembers has been changed since.
         """
-        mt.autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+        mt.autograd.backward(self, [gradient], retain_graph, create_graph, inputs)
 
     def register_hook(self, hook):
         """Have ``hook(gradient)`` called whenever the gradient with respect to this tensor is computed.

@@ -107,7 +107,7 @@ def _matched(outputs, gradients):
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     if gradients is None:
         gradients = [None] * len(outputs)
-    gradients = [gradients] if isinstance(gradients, Tensor) else list(gradients)
+    gradients = list(gradients) if isinstance(gradients, (list, tuple)) else [gradients]
     if len(gradients) != len(outputs):
         raise ValueError(f"expected one gradient for each of {len(outputs)} outputs, got {len(gradients)}")
     return outputs, gradients

@@ -33,10 +33,7 @@ def run(module, args, kwargs):
         trail.layers = []
     layers, before = trail.layers, len(trail.layers)
     try:
-        if module._forward_hooks or module._forward_pre_hooks:
-            output = forward_with_hooks(module, args, kwargs)
-        else:
-            output = module.forward(*args, **kwargs)
+        output = forward_with_hooks(module, args, kwargs) if module._is_hooked else module.forward(*args, **kwargs)
         if len(layers) == before:  # nothing inside of it was called: it is a layer itself
             layers.append((module, shape_of(output)))
         return output

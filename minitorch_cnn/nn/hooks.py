@@ -4,7 +4,7 @@
 def forward_with_hooks(module, args, kwargs):
     """``module.forward(*args, **kwargs)`` with the hooks before and after it."""
     hooks = module._forward_pre_hooks
-    for number, hook in list(hooks.items()) if hooks else ():
+    for number, hook in list(hooks.items()):
         if number in hooks.with_kwargs:
             answer = hook(module, args, kwargs)
             if answer is not None:
@@ -17,7 +17,7 @@ def forward_with_hooks(module, args, kwargs):
                 args = answer if isinstance(answer, tuple) else (answer,)
     output = module.forward(*args, **kwargs)
     hooks = module._forward_hooks
-    for number, hook in list(hooks.items()) if hooks else ():
+    for number, hook in list(hooks.items()):
         takes_kwargs = number in hooks.with_kwargs
         answer = hook(module, args, kwargs, output) if takes_kwargs else hook(module, args, output)
         output = output if answer is None else answer

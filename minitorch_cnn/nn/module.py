@@ -43,7 +43,7 @@ class Module(Registry):
     """
 
     receptive_field = None
-    _forward_pre_hooks = _forward_hooks = ()  # what users hang on it
+    _is_hooked = False  # whether a user ever hung a hook on it
 
     def __init__(self):
         super().__init__()
@@ -107,8 +107,8 @@ class Module(Registry):
         return self._hang("_forward_hooks", hook, prepend, with_kwargs)
 
     def _hang(self, place, hook, prepend, with_kwargs):
-        if place not in self.__dict__:
-            setattr(self, place, Hooks())
+        if not self._is_hooked:
+            self._is_hooked, self._forward_pre_hooks, self._forward_hooks = True, Hooks(), Hooks()
         return getattr(self, place).add(hook, prepend, with_kwargs)
 
     # --- modes, devices, types ---------------------------------------------------------------------------
