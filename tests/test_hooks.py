@@ -202,7 +202,7 @@ def test_what_backward_cannot_do_says_so():
         y.backward(inputs=[x, mt.ones(2)])
     with pytest.raises(TypeError, match="expected Tensors to differentiate by, got a numpy.ndarray"):
         y.backward(inputs=[np.ones(2)])
-    with pytest.raises(ValueError, match="one gradient for each of 2 outputs, got 1"):
+    with pytest.raises(ValueError, match="one grad_output for each of 2 outputs, got 1"):
         mt.autograd.backward([y, y], [mt.ones(())])
     assert x.grad is None
     y.backward()  # none of these has used up the graph

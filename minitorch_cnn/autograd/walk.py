@@ -109,7 +109,7 @@ def _matched(outputs, gradients):
         gradients = [None] * len(outputs)
     gradients = list(gradients) if isinstance(gradients, (list, tuple)) else [gradients]
     if len(gradients) != len(outputs):
-        raise ValueError(f"expected one gradient for each of {len(outputs)} outputs, got {len(gradients)}")
+        raise ValueError(f"expected one grad_output for each of {len(outputs)} outputs, got {len(gradients)}")
     return outputs, gradients
 
 
