@@ -47,6 +47,18 @@ def command(capfd, monkeypatch, tmp_path):
     return run
 
 
+@pytest.fixture(autouse=True)
+def _no_signal_is_ignored():
+    """As a shell may have made SIGINT for what it runs in the background."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.getsignal(number) for number in numbers]
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in zip(numbers, before):
+        signal.signal(number, handler)
+
+
 def signal_at(monkeypatch, step, number):
     """Get a signal in a step of the next training."""
     really, count = optim.SGD.step, [0]
