@@ -19,6 +19,7 @@ import pytest
 import minitorch_cnn as mt
 from minitorch_cnn import nn, training
 from minitorch_cnn.backend import parallel
+from minitorch_cnn.ops import convolution, linalg
 
 ROOT = Path(__file__).parents[1]
 rng = np.random.default_rng(0)
@@ -87,6 +88,21 @@ def test_an_operation_and_its_gradients_have_the_same_bits_on_any_number_of_thre
         return [t.detach().numpy() for t in (y, *mt.autograd.grad(y, [x, *layer.parameters()], mt.tensor(dy)))]
 
     assert same_bits(compute)
+
+
+@pytest.mark.parametrize("name", OPERATIONS.keys() - {"relu", "log softmax"})  # these are quick to compute
+def test_large_work_is_shared_both_ways(name, monkeypatch):
+    """Where everything counts as large, forward and backward hand parts to the threads."""
+    for module, size in ((parallel, "SMALLEST"), (linalg, "SHARED"), (convolution, "SHARED")):
+        monkeypatch.setattr(module, size, 8)
+    shared, share = [], parallel._pool.share
+    monkeypatch.setattr(parallel._pool, "share", lambda work: shared.append(len(work.parts)) or share(work))
+    layer, shape = OPERATIONS[name]()
+    x = mt.tensor(rng.standard_normal((64, *shape)).astype("float32"), requires_grad=True)
+    y = layer(x)
+    forward = len(shared)
+    (y * y).sum().backward()
+    assert 0 < forward < len(shared) and min(shared) > 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -405,6 +421,7 @@ FROM_ANY_THREAD = """
 import sys
 from threading import Thread
 from minitorch_cnn.backend import parallel
+from minitorch_cnn.ops import convolution, linalg
 sys.path.insert(0, "tests")
 from test_parallel import blas_threads
 
@@ -424,6 +441,7 @@ OVERLAP = """
 import sys
 from threading import Event, Thread
 from minitorch_cnn.backend import parallel
+from minitorch_cnn.ops import convolution, linalg
 sys.path.insert(0, "tests")
 from test_parallel import blas_threads
 
