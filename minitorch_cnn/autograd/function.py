@@ -50,7 +50,7 @@ class Function:
     """
 
     reads = None
-    is_view = False  # whether the output may share the memory of the first input
+    is_view = False  # whether the output may show the memory of the first input; one that is the input always does
     edges = None  # where the gradient with respect to each input goes, once this is a node
     _hooks = None  # what users hang on the output: see `hooks`
 
@@ -86,13 +86,13 @@ class Function:
             with quiet():
                 output = Tensor(self.forward(*arrays))
         except (TypeError, ValueError) as error:
-            self._explain(error, inputs)
+            self._raise_plainly(error, inputs)
             raise
         if output.array is arrays[0] or (self.is_view and share_memory(output.array, arrays[0])):
             output.become_view(inputs[0], self)
         wanted = tuple([wants_grad(x) for x in inputs]) if mode.recording else ()
         if True in wanted and output.array.dtype.kind == "f":
-            self.edges = [source(x) if is_wanted else None for x, is_wanted in zip(inputs, wanted)]
+            self.edges = [edge_to(x) if is_wanted else None for x, is_wanted in zip(inputs, wanted)]
             self.kept = Kept(output, inputs, wanted, self._reads[wanted])
             output.grad_fn = self
         return output
@@ -105,7 +105,7 @@ class Function:
 
     def gradients(self, dy):
         """One gradient, or None, for each edge."""
-        y, *inputs = self.kept.recalled(self)
+        y, *inputs = self.kept.recall(self)
         gradients = self.backward(dy, y, *inputs)
         if not isinstance(gradients, tuple) or len(gradients) != len(inputs):
             raise RuntimeError(
@@ -123,8 +123,8 @@ class Function:
 
     # --- how ---------------------------------------------------------------------------------------------
 
-    def _explain(self, error, inputs):
-        """Say plainly what the array library did not understand, where that can be told."""
+    def _raise_plainly(self, error, inputs):
+        """Raise in plain words what the array library did not understand, where that can be told."""
         if isinstance(error, ValueError):
             if "broadcast" in str(error):
                 raise RuntimeError(f"{self.name}: {error}") from error
@@ -171,7 +171,7 @@ def wants_grad(x):
     return getattr(x, "requires_grad", False)
 
 
-def source(tensor):
+def edge_to(tensor):
     """Where a gradient with respect to a tensor goes: to the operation that made it, or to the leaf itself."""
     node = tensor.grad_fn
     return tensor if node is None else node

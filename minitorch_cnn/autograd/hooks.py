@@ -3,7 +3,7 @@
 import weakref
 from itertools import count
 
-from minitorch_cnn.autograd.function import source
+from minitorch_cnn.autograd.function import edge_to
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import described
 
@@ -51,7 +51,7 @@ def hook_on(tensor, hook):
     """Hang a hook on where the gradient with respect to a tensor goes: see `Tensor.register_hook`."""
     if not tensor.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    place = source(tensor)
+    place = edge_to(tensor)
     if place._hooks is None:
         place._hooks = Hooks()
     return place._hooks.add(hook)

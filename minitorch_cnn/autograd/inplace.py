@@ -109,7 +109,7 @@ class InPlace:
     # --- how ---------------------------------------------------------------------------------------------
 
     @property
-    def _version(self):
+    def _version(self):  # PyTorch's name
         return self._memory.version
 
     def bump_version(self):

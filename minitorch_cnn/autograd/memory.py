@@ -12,9 +12,10 @@ from minitorch_cnn.backend import device_of
 
 
 class Reads(dict):
-    """Of which operands, (output, *inputs), the rule of a `Function` reads the values.
+    """Which of (output, *inputs) a node keeps, for each combination of inputs whose gradients are wanted.
 
-    What its `reads` states, looked up by the inputs whose gradients are wanted: ``(True, False)`` for the first one.
+    ``reads[(True, False)]`` if only that of the first is. It follows from the `reads` of the `Function`, is worked out
+    when the combination first comes up, and remembered.
 
     Raises
     ------
@@ -37,14 +38,17 @@ class Reads(dict):
                     f"backward, the gradients are {', '.join(gradients)}, and the operands {', '.join(self.names)}"
                 )
 
-    def __missing__(self, wanted):
+    def __missing__(self, wanted):  # a dict calls this for what it does not have yet
         count = 1 + len(wanted)
         if self.stated is None:
             self[wanted] = (True,) * count
         else:
             names = (self.names + self.names[-1:] * count)[:count]  # the last may stand for many, as *xs
-            needed = [self.stated.get(f"d{x}", ()) for x, is_wanted in zip(names[1:], wanted) if is_wanted]
-            self[wanted] = tuple(name in chain(*needed) for name in names)
+            needed = set()
+            for x, is_wanted in zip(names[1:], wanted):
+                if is_wanted:
+                    needed.update(self.stated.get(f"d{x}", ()))
+            self[wanted] = tuple(name in needed for name in names)
         return self[wanted]
 
 
@@ -77,7 +81,7 @@ class Kept:
             else:
                 self.operands.append(Outline(x.array, is_wanted))
 
-    def recalled(self, node):
+    def recall(self, node):
         """[output, *inputs] as tensors at their places in the graph, refused if they are freed or changed."""
         if self.operands is None:
             raise RuntimeError(

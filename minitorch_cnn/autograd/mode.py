@@ -14,7 +14,7 @@ class _Mode(threading.local):
     def __init__(self):
         self.recording = True
         self.is_quiet = False
-        self.before = []  # what it was outside of each `with` block that is open
+        self.before = []  # what it was outside of each `with no_grad()` or `enable_grad()` that is open
 
 
 mode = _Mode()
@@ -133,7 +133,7 @@ def quiet():
 
 @contextmanager
 def quiet_throughout():
-    """Like `quiet`, for many operations: inside, `quiet` does nothing, for to switch NumPy costs as much as one."""
+    """Like `quiet`, once for many operations: to switch the warnings off and on takes as long as a small operation."""
     before = mode.is_quiet
     with quiet():
         mode.is_quiet = True

@@ -25,7 +25,7 @@ class View:
         What made the tensor of the base.
     is_copy : bool
         Whether it stands for a view, but has memory of its own, because the base lies in memory in another order than
-        in PyTorch. Then a change of the one would be lost to the other, and is refused.
+        in PyTorch (see `view` in ops/shape.py). Then a change of the one would be lost to the other, and is refused.
     """
 
     __slots__ = ("base", "function", "is_copy", "root", "root_grad_fn", "version")

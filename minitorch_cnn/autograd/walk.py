@@ -2,7 +2,7 @@
 
 import threading
 
-from minitorch_cnn.autograd.function import Function, source
+from minitorch_cnn.autograd.function import Function, edge_to
 from minitorch_cnn.autograd.hooks import retaining, through_hooks
 from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
 from minitorch_cnn.autograd.tensor import Tensor
@@ -52,15 +52,6 @@ def _accumulate(tensor, dx, create_graph):
             tensor.grad.add_(dx)
 
 
-def zero_grad(leaves, set_to_none=True):
-    """Forget the gradients that `backward` has gathered, or make them zeros."""
-    for leaf in leaves:
-        if set_to_none:
-            leaf.grad = None
-        elif leaf.grad is not None:
-            leaf.grad = leaf.grad.detach().zero_()
-
-
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
     """The gradients of the sum of some tensors with respect to others; no `grad` is touched.
 
@@ -93,7 +84,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     outputs, grad_outputs = _matched(outputs, grad_outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     found = _propagate(outputs, grad_outputs, set(_targets(inputs)), retain_graph, create_graph)
-    gradients = tuple(found.get(source(x)) for x in inputs)
+    gradients = tuple(found.get(edge_to(x)) for x in inputs)
     if not allow_unused and any(dx is None for dx in gradients):
         unused = [i for i, dx in enumerate(gradients) if dx is None]
         raise RuntimeError(
@@ -123,7 +114,7 @@ def _targets(inputs):
             raise TypeError(f"expected Tensors to differentiate by, got {described(x)}; at position {i}")
         if not x.requires_grad:
             raise RuntimeError(f"input {i} does not require grad; set requires_grad before it is used")
-    return {source(x): x for x in inputs}
+    return {edge_to(x): x for x in inputs}
 
 
 def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
@@ -131,11 +122,11 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     keep_freed_memory()  # training makes arrays of the same sizes again and again
     pending = {}  # node or leaf -> the sum of the gradients that have reached it
     for output, gradient in zip(outputs, gradients, strict=True):
-        _gather(pending, source(output), _initial_gradient(output, gradient))
+        _gather(pending, edge_to(output), _initial_gradient(output, gradient))
     order = _topological_order(pending)
     leading = None if wanted is None else _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
-    retained = {source(x): x for x in retaining.values()} if retaining else ()
+    retained = {edge_to(x): x for x in retaining.values()} if retaining else ()
     found = {}
     with set_grad_enabled(create_graph), quiet_throughout():
         for node in order:
@@ -148,7 +139,7 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
                 _accumulate(retained[node], dy, create_graph)
             if wanted is not None:
                 if node in wanted:
-                    found[node] = dy
+                    found[node] = dy  # and go on: it may lead to another one that is wanted
                 if node not in leading:
                     continue
             for edge, dx in zip(node.edges, node.gradients(dy), strict=True):

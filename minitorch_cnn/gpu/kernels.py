@@ -20,7 +20,7 @@ def sigmoid(x):
     """``1 / (1 + exp(-x))``, in the memory order of x."""
     x = dense(x)
     y = get_array_module(x).empty_like(x)
-    launch("sigmoid", y, blocks(x.size), (THREADS,), x, y, np.int32(x.size))
+    launch("sigmoid", y, blocks(x.size), (THREADS,), x, y, counted("sigmoid", x.size))
     return y
 
 
@@ -28,7 +28,7 @@ def sigmoid_gradient(dy, y):
     """``dy y (1 - y)``, for y = sigmoid(x)."""
     y = dense(y)
     dy, dx = laid_out_as(y, dy), get_array_module(y).empty_like(y)
-    launch("sigmoid_gradient", dx, blocks(y.size), (THREADS,), dy, y, dx, np.int32(y.size))
+    launch("sigmoid_gradient", dx, blocks(y.size), (THREADS,), dy, y, dx, counted("sigmoid_gradient", y.size))
     return dx
 
 

@@ -1,12 +1,12 @@
 """Module: the base class of layers and networks."""
 
 from minitorch_cnn.autograd.hooks import Hooks
-from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend.arguments import destination
 from minitorch_cnn.backend.dtypes import is_floating
 from minitorch_cnn.nn import state
 from minitorch_cnn.nn.explain import run
 from minitorch_cnn.nn.registry import Registry
+from minitorch_cnn.optim.optimizer import zero_grad
 
 __all__ = ["Module"]
 

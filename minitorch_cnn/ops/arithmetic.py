@@ -120,19 +120,20 @@ class Pow(Function):
 
 def add(input, other, *, alpha=1):
     """``input + alpha * other``, broadcast."""
-    return Add()(*(promoted(input, other) if type(alpha) is int and alpha == 1 else _scaled(input, other, alpha)))
+    a, b = promoted(input, other)
+    return Add()(a, b if type(alpha) is int and alpha == 1 else _scaled(b, alpha, a))
 
 
 def sub(input, other, *, alpha=1):
     """``input - alpha * other``, broadcast; booleans cannot be subtracted."""
     if any(isinstance(x, bool) or getattr(x, "dtype", None) == bool_ for x in (input, other)):
         raise RuntimeError("subtraction with booleans is not supported: use ^ or logical_not, or convert them")
-    return Sub()(*(promoted(input, other) if type(alpha) is int and alpha == 1 else _scaled(input, other, alpha)))
-
-
-def _scaled(input, other, alpha):
-    """Two operands in their common type, the second times `alpha`, which has no say in that type."""
     a, b = promoted(input, other)
+    return Sub()(a, b if type(alpha) is int and alpha == 1 else _scaled(b, alpha, a))
+
+
+def _scaled(b, alpha, a):
+    """``alpha * b`` in the type in which a and b have met: `alpha` has no say in it."""
     if isinstance(alpha, Tensor) and not alpha.ndim:
         alpha = alpha.item()
     if not isinstance(alpha, (numbers.Real, np.bool_)):
@@ -143,7 +144,7 @@ def _scaled(input, other, alpha):
     if dtype.kind != "b" and isinstance(alpha, (bool, np.bool_)):
         raise RuntimeError(f"a boolean alpha is for booleans, and the result is {dtype}; got {alpha}")
     alpha = fitted(alpha, dtype)
-    return a, mul(b, alpha) if isinstance(b, Tensor) else wrapped(b * alpha, dtype)
+    return mul(b, alpha) if isinstance(b, Tensor) else wrapped(b * alpha, dtype)
 
 
 def mul(input, other):

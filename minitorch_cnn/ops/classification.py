@@ -128,37 +128,36 @@ class CrossEntropy(Function):
 
 
 class CrossEntropyGradient(Function):
-    """y = dy (softmax x - 1 at the label);  ddy = Σ y / dy dz,  dx = the gradient of softmax for dz dy."""
+    """z = g (p - e), for p = softmax x and e = 1 at the label;  dg = Σ dz (p - e),  dx = p (g dz - Σ g dz p)."""
 
-    reads = {"ddy": "dy x labels", "dx": "dy x labels"}
+    reads = {"dg": "g x labels", "dx": "g x labels"}
 
     def __init__(self, ignore_index, reduction, totals):
         self.ignore_index, self.reduction, self.totals = ignore_index, reduction, totals
 
-    def forward(self, dy, x, labels):
-        is_mean = self.reduction == "mean"
-        return gradient_of(x, labels, self.ignore_index, dy, self.totals, is_mean)
+    def forward(self, g, x, labels):
+        return gradient_of(x, labels, self.ignore_index, g, self.totals, self.reduction == "mean")
 
-    def backward(self, dz, y, dy, x, labels):
-        ddy = dx = None
-        if wants_grad(dy):
-            one = Tensor(get_array_module(dy.array).ones_like(dy.array))
+    def backward(self, dz, z, g, x, labels):
+        dg = dx = None
+        if wants_grad(g):
+            one = Tensor(get_array_module(g.array).ones_like(g.array))
             each = dz * CrossEntropyGradient(self.ignore_index, "sum", self.totals)(one, x, labels)  # (N, C)
-            ddy = sum(each, 1) if dy.ndim else sum(each)
+            dg = sum(each, 1) if g.ndim else sum(each)
             if self.reduction == "mean":
-                ddy = ddy / Tensor(self.totals[1])  # of no label that counts: 0 / 0 is NaN, as in PyTorch
+                dg = dg / Tensor(self.totals[1])  # of no label that counts: 0 / 0 is NaN, as in PyTorch
         if wants_grad(x):
             p = softmax(x, 1)
-            weighted = dz * self._shares(labels.array, dy) * p  # (N, C)
+            weighted = dz * self._shares(labels.array, g) * p  # (N, C)
             dx = weighted - p * sum(weighted, 1, keepdim=True)
-        return ddy, dx, None
+        return dg, dx, None
 
-    def _shares(self, labels, dy):
-        """The gradient that each row receives, (N, 1)."""
-        share = (labels != self.ignore_index).astype(dy.dtype)
+    def _shares(self, labels, g):
+        """The part of g that each row receives, (N, 1)."""
+        share = (labels != self.ignore_index).astype(g.dtype)
         if self.reduction == "mean":
             share /= get_array_module(share).maximum(self.totals[1], 1)  # 1: if none counts, each share is 0
-        return Tensor(share[:, None]) * reshape(dy, (-1, 1))
+        return Tensor(share[:, None]) * reshape(g, (-1, 1))
 
 
 # --- on arrays -------------------------------------------------------------------------------------------

@@ -79,16 +79,16 @@ class Sigmoid(Function):
 
 
 class SigmoidGradient(Function):
-    """z = dy y (1 - y);  ddy = dz y (1 - y),  dy = dz dy (1 - 2 y), for y = sigmoid x."""
+    """z = g y (1 - y);  dg = dz y (1 - y),  dy = dz g (1 - 2 y)."""
 
-    reads = {"ddy": "y", "dy": "dy y"}
+    reads = {"dg": "y", "dy": "g y"}
 
-    def forward(self, dy, y):
-        return sigmoid_gradient_of(dy, y)
+    def forward(self, g, y):
+        return sigmoid_gradient_of(g, y)
 
-    def backward(self, dz, z, dy, y):
-        ddy = SigmoidGradient()(dz, y) if wants_grad(dy) else None
-        return ddy, dz * dy * (1 - 2 * y) if wants_grad(y) else None
+    def backward(self, dz, z, g, y):
+        dg = SigmoidGradient()(dz, y) if wants_grad(g) else None
+        return dg, dz * g * (1 - 2 * y) if wants_grad(y) else None
 
 
 @on_gpu(kernels.sigmoid)

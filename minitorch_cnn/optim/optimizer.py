@@ -9,7 +9,6 @@ import numpy as np
 
 from minitorch_cnn.autograd import enable_grad, no_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.autograd.walk import zero_grad
 from minitorch_cnn.backend import asarray, before_step
 from minitorch_cnn.backend.arguments import described
 
@@ -40,7 +39,7 @@ class Optimizer:
     """
 
     capturable = False  #: whether a step can be part of one that `cuda.capture` records
-    like_parameter = ()  #: the names of those tensors in the state that have their parameter's shape
+    like_parameter = ()  #: names of what in the state has its parameter's shape, or is refused by `load_state_dict`
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -141,7 +140,7 @@ class Optimizer:
             The settings.
         """
         for param in params:
-            gradient = -param.grad.array if group["maximize"] else param.grad.array
+            gradient = -param.grad.array if group.get("maximize") else param.grad.array
             self.update(param.array, gradient, self.state.setdefault(param, {}), group)
 
     def update(self, parameter, gradient, state, group):
@@ -151,9 +150,10 @@ class Optimizer:
         ----------
         parameter, gradient : array
         state : dict
-            What past steps have left behind: tensors and numbers by name.
+            What past steps have left behind: tensors and numbers by name. ``"step"`` is for a count of steps: PyTorch
+            saves it as a tensor, and here it is loaded as a whole number.
         group : dict
-            The settings.
+            The settings. A setting ``"maximize"``, if there is one, has been seen to: `gradient` is the one to go down.
         """
         raise TypeError(f"{type(self).__name__} must define update(parameter, gradient, state, group)")
 
@@ -219,6 +219,15 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def zero_grad(leaves, set_to_none=True):
+    """Forget the gradients that `backward` has gathered, or make them zeros."""
+    for leaf in leaves:
+        if set_to_none:
+            leaf.grad = None
+        elif leaf.grad is not None:
+            leaf.grad = leaf.grad.detach().zero_()
 
 
 def check_rate(lr):

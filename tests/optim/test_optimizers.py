@@ -200,6 +200,20 @@ def test_zero_grad():
     assert w.grad is None
 
 
+def test_an_optimizer_of_ones_own_needs_no_setting_that_it_does_not_use():
+    class Signed(Optimizer):
+        def update(self, parameter, gradient, state, group):
+            parameter -= group["lr"] * np.sign(gradient)
+
+    w = mt.tensor([1.0, 2.0], requires_grad=True)
+    for settings, expected in (({"lr": 0.5}, [0.5, 1.5]), ({"lr": 0.5, "maximize": True}, [1.0, 2.0])):
+        optimizer = Signed([w], settings)
+        optimizer.zero_grad()
+        (w * w).sum().backward()
+        optimizer.step()
+        assert w.tolist() == expected
+
+
 def test_a_group_can_be_added():
     a, b = (mt.ones(1, requires_grad=True) for _ in range(2))
     optimizer = SGD([a], lr=0.1, momentum=0.5)
