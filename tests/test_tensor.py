@@ -1,6 +1,7 @@
 """The tensor as an object: how it is made, converted, printed, indexed, and what it refuses."""
 
 import copy
+import operator
 import pickle
 
 import numpy as np
@@ -186,6 +187,62 @@ def test_numpy_leaves_arithmetic_to_the_tensor():
     x = mt.ones(2, 2, dtype=mt.float64, requires_grad=True)
     y = np.float64(2.0) * x + np.float32(1.0)
     assert isinstance(y, mt.Tensor) and y.requires_grad and y.dtype == mt.float64
+
+
+class Stranger:
+    """Answers every operator that a tensor leaves to it, by the operator's name."""
+
+
+REFLECTED = {
+    "add": "radd", "sub": "rsub", "mul": "rmul", "truediv": "rtruediv", "floordiv": "rfloordiv", "mod": "rmod",
+    "pow": "rpow", "matmul": "rmatmul", "and_": "rand", "or_": "ror", "xor": "rxor", "lt": "gt", "le": "ge", "gt": "lt",
+    "ge": "le", "eq": "eq", "ne": "ne", "iadd": "radd", "isub": "rsub", "imul": "rmul", "itruediv": "rtruediv",
+    "ifloordiv": "rfloordiv", "imod": "rmod", "ipow": "rpow", "iand": "rand", "ior": "ror", "ixor": "rxor",
+    "imatmul": "rmatmul",
+}  # fmt: skip
+for name in {*REFLECTED.values()}:
+    setattr(Stranger, f"__{name}__", lambda self, other, name=name: (name, other))
+
+
+@pytest.mark.parametrize("name", REFLECTED)
+def test_a_stranger_is_asked_for_its_own_answer(name):
+    x = mt.tensor([True, False]) if name[-4:] in ("and_", "or_", "xor", "iand", "ior", "ixor") else mt.ones(2)
+    assert getattr(operator, name)(x, Stranger()) == (REFLECTED[name], x)
+    if torch is not None:
+        x = torch.ones(2)
+        assert getattr(operator, name)(x, Stranger()) == (REFLECTED[name], x)
+
+
+@pytest.mark.parametrize("name", sorted({*REFLECTED} - {"eq", "ne"}))
+@pytest.mark.parametrize("other", [None, "text", [1.0, 2.0], object(), {}])
+def test_where_nobody_has_an_answer_the_operands_are_named(name, other):
+    with pytest.raises(TypeError, match="got|not supported between|unsupported operand"):
+        getattr(operator, name)(mt.ones(2), other)
+
+
+def test_the_tensors_of_others_are_named():
+    needs_torch()
+    for name in sorted({*REFLECTED} - {"eq", "ne"}):
+        with pytest.raises(TypeError, match="got torch's Tensor: convert it"):
+            getattr(operator, name)(mt.ones(2), torch.ones(2))
+
+
+@pytest.mark.parametrize("repeated", ["[1, 2] * n", "n * [1, 2]", "n.reshape(1) * (1,)", "'ab' * n"])
+def test_a_list_is_repeated_by_one_whole_number(repeated):
+    needs_torch()
+    assert eval(repeated, {"n": mt.tensor(2)}) == eval(repeated, {"n": torch.tensor(2)})
+
+
+def test_a_product_of_a_tensor_and_an_array(device):
+    x = mt.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    array = np.array([1.0, 10.0], np.float32)
+    for y, expected in ((x @ array, [21, 43]), (array @ x, [31, 42]), (mt.matmul(x, array), [21, 43])):
+        assert isinstance(y, mt.Tensor) and y.dtype == mt.float32 and y.tolist() == expected
+    (x @ array).sum().backward()
+    assert x.grad.tolist() == [[1, 10], [1, 10]]
+    assert (x @ array.astype(np.float64)).dtype == mt.float64  # as with +
+    with pytest.raises(TypeError, match="expected a number or a Tensor|got a value of type str"):
+        x @ "text"
 
 
 def test_shape_and_size():

@@ -6,6 +6,7 @@ root, which becomes "what it was, with the part that the view shows replaced".
 """
 
 import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method runs: see operators.py
+from minitorch_cnn.autograd.operators import or_by
 from minitorch_cnn.autograd.views import View
 from minitorch_cnn.backend import can_write
 
@@ -23,35 +24,45 @@ class InPlace:
             mt.ops.indexing.SetItem(index).forward(self.array, value.array)
         self.bump_version()
 
+    @or_by("__radd__")
     def __iadd__(self, other):
         return self.add_(other)
 
+    @or_by("__rsub__")
     def __isub__(self, other):
         return self.sub_(other)
 
+    @or_by("__rmul__")
     def __imul__(self, other):
         return self.mul_(other)
 
+    @or_by("__rtruediv__")
     def __itruediv__(self, other):
         return self.div_(other)
 
+    @or_by("__rfloordiv__")
     def __ifloordiv__(self, other):
         return self.floor_divide_(other)
 
+    @or_by("__rmod__")
     def __imod__(self, other):
         return self.remainder_(other)
 
+    @or_by("__rpow__")
     def __ipow__(self, other):
         return self.pow_(other)
 
+    @or_by("__rand__")
     def __iand__(self, other):
-        return self._update(lambda old: old & other, other)
+        return self._update(lambda old: mt.bitwise_and(old, other), other)
 
+    @or_by("__ror__")
     def __ior__(self, other):
-        return self._update(lambda old: old | other, other)
+        return self._update(lambda old: mt.bitwise_or(old, other), other)
 
+    @or_by("__rxor__")
     def __ixor__(self, other):
-        return self._update(lambda old: old ^ other, other)
+        return self._update(lambda old: mt.bitwise_xor(old, other), other)
 
     def add_(self, other, *, alpha=1):
         """Add ``alpha * other``."""

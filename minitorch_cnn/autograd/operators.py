@@ -2,7 +2,36 @@
 
 # The one import cycle of the package: a tensor's methods call operations, and operations make tensors. The names
 # behind `mt.` are looked up when a method runs, and by then the package is complete.
+from functools import wraps
+
 import minitorch_cnn as mt
+
+
+def or_by(method):
+    """An operator that leaves what it does not know to the other operand, if that has a method for it."""
+
+    def decorate(operator):
+        @wraps(operator)
+        def decorated(self, other):
+            try:
+                return operator(self, other)
+            except TypeError:
+                if _can_answer(other, method, self):
+                    return NotImplemented
+                raise
+
+        return decorated
+
+    return decorate
+
+
+def _can_answer(other, method, tensor):
+    """Whether a stranger answers to an operator; for a list by repeating it, if the tensor is one whole number."""
+    if isinstance(other, (list, tuple, str, bytes)):
+        return method == "__rmul__" and tensor.numel() == 1 and not tensor.is_floating_point()
+    if mt.ops.operands.is_operand(other) or hasattr(other, "detach"):
+        return False
+    return getattr(type(other), method, None) not in (None, getattr(object, method, None))
 
 
 class Operators:
@@ -12,48 +41,57 @@ class Operators:
 
     # --- arithmetic --------------------------------------------------------------------------------------
 
+    @or_by("__radd__")
     def __add__(self, other):
         return mt.add(self, other)
 
     def __radd__(self, other):
         return mt.add(other, self)
 
+    @or_by("__rsub__")
     def __sub__(self, other):
         return mt.sub(self, other)
 
     def __rsub__(self, other):
         return mt.sub(other, self)
 
+    @or_by("__rmul__")
     def __mul__(self, other):
         return mt.mul(self, other)
 
+    @or_by("__rmul__")
     def __rmul__(self, other):
         return mt.mul(other, self)
 
+    @or_by("__rtruediv__")
     def __truediv__(self, other):
         return mt.div(self, other)
 
     def __rtruediv__(self, other):
         return mt.div(other, self)
 
+    @or_by("__rfloordiv__")
     def __floordiv__(self, other):
         return mt.floor_divide(self, other)
 
     def __rfloordiv__(self, other):
         return mt.floor_divide(other, self)
 
+    @or_by("__rmod__")
     def __mod__(self, other):
         return mt.remainder(self, other)
 
     def __rmod__(self, other):
         return mt.remainder(other, self)
 
+    @or_by("__rpow__")
     def __pow__(self, other):
         return mt.pow(self, other)
 
     def __rpow__(self, other):
         return mt.pow(other, self)
 
+    @or_by("__rmatmul__")
     def __matmul__(self, other):
         return mt.matmul(self, other)
 
@@ -79,28 +117,35 @@ class Operators:
 
     __hash__ = None  # Tensor restores it: a tensor is its own key
 
+    @or_by("__gt__")
     def __lt__(self, other):
         return mt.lt(self, other)
 
+    @or_by("__ge__")
     def __le__(self, other):
         return mt.le(self, other)
 
+    @or_by("__lt__")
     def __gt__(self, other):
         return mt.gt(self, other)
 
+    @or_by("__le__")
     def __ge__(self, other):
         return mt.ge(self, other)
 
+    @or_by("__rand__")
     def __and__(self, other):
         return mt.bitwise_and(self, other)
 
     __rand__ = __and__
 
+    @or_by("__ror__")
     def __or__(self, other):
         return mt.bitwise_or(self, other)
 
     __ror__ = __or__
 
+    @or_by("__rxor__")
     def __xor__(self, other):
         return mt.bitwise_xor(self, other)
 

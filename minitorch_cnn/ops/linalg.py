@@ -11,6 +11,7 @@ from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
+from minitorch_cnn.ops.operands import promoted
 from minitorch_cnn.ops.shape import reshape, transpose
 
 __all__ = ["matmul"]
@@ -130,7 +131,7 @@ def matmul(input, other):
     input : Tensor
         Of shape (..., m, k) or (k,).
     other : Tensor
-        Of shape (..., k, n) or (k,).
+        Of shape (..., k, n) or (k,). One of the two may be a NumPy array, whose type then meets that of the tensor.
 
     Returns
     -------
@@ -151,9 +152,11 @@ def matmul(input, other):
     tensor([3., 3.])
     """
     a, b = input, other
-    for x in (a, b):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"matmul expected two Tensors, got {described(x)}; to scale, use *")
+    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        strangers = [x for x in (a, b) if not isinstance(x, (Tensor, np.ndarray))]
+        if strangers:
+            raise TypeError(f"matmul expected two Tensors, got {described(strangers[0])}; to scale, use *")
+        a, b = promoted(a, b)
     if a.dtype != b.dtype:
         raise RuntimeError(f"matmul expected two tensors of the same dtype, got {a.dtype} and {b.dtype}; use .to()")
     if a.ndim == 0 or b.ndim == 0:
