@@ -1028,6 +1028,61 @@ def test_an_error_of_a_functions_own_keeps_its_type():
         Refusing()(mt.ones(1))
 
 
+@pytest.mark.parametrize("method", [staticmethod, classmethod])
+@pytest.mark.parametrize("rule", ["forward", "backward"])
+def test_a_function_in_pytorchs_style_is_told_how_to_write_it(method, rule):
+    with pytest.raises(TypeError, match=r"Square is .* PyTorch's style.*forward\(self, \*arrays\)"):
+        type("Square", (mt.autograd.Function,), {rule: method(lambda ctx, x: x * x)})
+
+
+def test_apply_is_told_how_to_call():
+    with pytest.raises(TypeError, match=r"Square.apply is PyTorch's style.*Square\(\)\(x\)"):
+        type("Square", (mt.autograd.Function,), {}).apply(mt.ones(1))
+
+
+@pytest.mark.parametrize(
+    "result, kind",
+    [
+        (None, "None"),
+        ((np.ones(1), np.ones(1)), "a tuple"),
+        ([1.0], "a list"),
+        (2.0, "a float"),
+        (mt.ones(1), "a Tensor"),
+        ("text", "a str"),
+    ],
+)
+def test_a_forward_that_returns_no_array_is_named(result, kind):
+    square = type("Square", (mt.autograd.Function,), {"forward": lambda self, x: result})
+    with pytest.raises(TypeError, match=f"Square.forward must return one array.*got {kind}$"):
+        square()(mt.ones(1))
+
+
+@pytest.mark.parametrize("scalar", [np.float32(3), np.array(3.0, np.float32)])
+def test_a_forward_may_return_a_numpy_number(scalar):
+    assert type("Sum", (mt.autograd.Function,), {"forward": lambda self, x: scalar})()(mt.ones(3)).shape == ()
+
+
+@pytest.mark.parametrize("gradient", [np.ones(1, np.float32), np.ones(1), 2.0, [1.0]])
+def test_a_backward_that_returns_no_tensor_is_named(gradient):
+    rules = {"forward": lambda self, x: x * 2, "backward": lambda self, dy, y, x: (gradient,)}
+    y = type("Raw", (mt.autograd.Function,), rules)()(mt.ones(1, requires_grad=True))
+    with pytest.raises(TypeError, match="Raw.backward must return Tensors"):
+        y.backward()
+
+
+def test_a_backward_of_the_gradient_alone_is_told_what_it_is_called_with():
+    class Twice(mt.autograd.Function):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, dy):
+            return (dy * 2,)
+
+    y = Twice()(mt.ones(1, requires_grad=True))
+    with pytest.raises(TypeError, match=r"Twice.backward\(\) takes 2 positional arguments but 4"):
+        y.backward()
+
+
 def test_many_terms_are_summed_exactly_enough_along_any_axis():
     ones = mt.ones(2**25, 2)
     assert ones.sum(0).tolist() == [2.0**25, 2.0**25]

@@ -7,9 +7,14 @@ import numpy as np
 
 from minitorch_cnn.autograd.memory import Kept, Reads
 from minitorch_cnn.autograd.mode import mode, quiet
-from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.autograd.tensor import NoArray, Tensor
 from minitorch_cnn.backend import share_memory
 from minitorch_cnn.backend.arguments import described
+
+HERE = (
+    "Here, forward(self, *arrays) and backward(self, dy, y, *inputs) are methods without @staticmethod, `reads` states "
+    "what backward reads, in place of ctx.save_for_backward, and Square()(x) stands for Square.apply(x)"
+)
 
 
 class Function:
@@ -56,6 +61,9 @@ class Function:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        for rule in (vars(cls).get("forward"), vars(cls).get("backward")):
+            if isinstance(rule, (staticmethod, classmethod)):
+                raise TypeError(f"{cls.__name__} is a function in PyTorch's style. {HERE}")
         if "backward" in vars(cls) and "reads" not in vars(cls):
             cls.reads = None  # what another rule reads says nothing about this one
         cls._reads = Reads(cls)
@@ -78,6 +86,11 @@ class Function:
         """The gradient with respect to each input."""
         raise TypeError(f"{self.name} must define backward(self, dy, y, *inputs)")
 
+    @classmethod
+    def apply(cls, *inputs):
+        """Refused: an operation is called as ``Square()(x)``."""
+        raise TypeError(f"{cls.__name__}.apply is PyTorch's style. {HERE}")
+
     def __call__(self, *inputs):
         if self.edges is not None:  # an instance is one node: the next call needs one of its own
             return self.again()(*inputs)
@@ -85,6 +98,11 @@ class Function:
         try:
             with quiet():
                 output = Tensor(self.forward(*arrays))
+        except NoArray as error:
+            raise TypeError(
+                f"{self.name}.forward must return one array, computed from the arrays that it is called with; got "
+                f"{'None' if error.value is None else 'a ' + type(error.value).__name__}"
+            ) from None
         except (TypeError, ValueError) as error:
             self._raise_plainly(error, inputs)
             raise
@@ -137,6 +155,11 @@ class Function:
     def _fitting(self, gradient, x):
         """A gradient in the type of its input, summed over the dimensions along which that was repeated."""
         shape = x.shape
+        if not isinstance(gradient, Tensor):
+            raise TypeError(
+                f"{self.name}.backward must return Tensors, computed from those that it is called with, so that it can "
+                f"be differentiated again; got {described(gradient)}"
+            )
         if gradient.dtype != x.dtype:
             gradient = gradient.to(x.dtype)
         if gradient.shape == shape:

@@ -49,7 +49,7 @@ class Tensor(Operators, Methods, InPlace):
         if isinstance(array, np.generic):  # what NumPy's reductions return in place of a 0-d array
             array = np.asarray(array)
         elif not hasattr(array, "strides"):
-            raise TypeError(f"Tensor wraps an array, got {described(array)}")
+            raise NoArray(array)
         self.array = array
         self._grad = None
         self._grad_fn = None
@@ -316,6 +316,14 @@ class Tensor(Operators, Methods, InPlace):
         from minitorch_cnn.autograd.display import tensor_repr
 
         return tensor_repr(self)
+
+
+class NoArray(TypeError):
+    """Something else stands where an array belongs."""
+
+    def __init__(self, value):
+        super().__init__(f"Tensor wraps an array, got {described(value)}")
+        self.value = value
 
 
 def _unpickle(cls, array, device, requires_grad):
