@@ -1,4 +1,4 @@
-"""NumPy on a CPU, CuPy on a GPU: the array decides.
+"""NumPy on a CPU, CuPy on a GPU: the array decides; where there is none yet, in `asarray` and `filled`, the device.
 
 Everything above this file writes ``xp = get_array_module(array)`` and then ``xp.exp(array)``. Where the two
 libraries really differ, there is a function with a name of its own here.

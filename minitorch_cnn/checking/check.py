@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_cnn.autograd.walk import grad
 from minitorch_cnn.backend import to_numpy
 from minitorch_cnn.checking import subject
-from minitorch_cnn.checking.compare import Problem, by_direction, by_element, need_linear
+from minitorch_cnn.checking.compare import Problem, each_element, need_linear, some_directions
 from minitorch_cnn.checking.diagnosis import SCALE, Tolerance
 from minitorch_cnn.checking.errors import GradcheckError, ShapeChanged
 from minitorch_cnn.checking.line import Outputs
@@ -251,9 +251,9 @@ def report_on(
         with _bar_of_elements(sum(x.numel() for x in tensors.values()), progress) as bar:
             problem = Problem(vectors, eps, tolerance, sweep, bar)
             for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
-                by = by_direction if fast_mode and x.numel() > LARGE else by_element
+                row_of = some_directions if fast_mode and x.numel() > LARGE else each_element
                 try:
-                    rows.append(need_linear(problem, by(problem, name, x, dx), dx, dx_scaled))
+                    rows.append(need_linear(problem, row_of(problem, name, x, dx), dx, dx_scaled))
                 except ShapeChanged as change:
                     raise GradcheckError(f"the gradient with respect to {name} cannot be checked: {change}") from None
         copies.need_unchanged()

@@ -50,7 +50,7 @@ class Problem:
             return np.abs(analytic - numeric) / size
 
 
-def by_element(problem, name, x, dx):
+def each_element(problem, name, x, dx):
     """Move each element of a tensor by itself."""
     below, above = np.zeros(x.shape), np.zeros(x.shape)
     for index in np.ndindex(x.shape):
@@ -74,7 +74,7 @@ def by_element(problem, name, x, dx):
     return _noted(problem, row, dx, numeric)
 
 
-def by_direction(problem, name, x, dx):
+def some_directions(problem, name, x, dx):
     """Move all elements of a tensor at once, each to a random side: a few derivatives in place of one per element."""
     rng = np.random.default_rng(0x5EED)
     signs = [rng.choice([-1.0, 1.0], x.shape) for _ in range(DIRECTIONS)]

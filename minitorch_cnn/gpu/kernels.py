@@ -11,7 +11,7 @@ import numpy as np
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend.geometry import window_counts
 from minitorch_cnn.backend.settings import Setting
-from minitorch_cnn.gpu.launch import THREADS, blocks, counted, dense, laid_out_as, launch
+from minitorch_cnn.gpu.launch import THREADS, counted, dense, grid_for, laid_out_as, launch
 
 # --- sigmoid ---------------------------------------------------------------------------------------------
 
@@ -20,7 +20,7 @@ def sigmoid(x):
     """``1 / (1 + exp(-x))``, in the memory order of x."""
     x = dense(x)
     y = get_array_module(x).empty_like(x)
-    launch("sigmoid", y, blocks(x.size), (THREADS,), x, y, counted("sigmoid", x.size))
+    launch("sigmoid", y, grid_for(x.size), (THREADS,), x, y, counted("sigmoid", x.size))
     return y
 
 
@@ -28,7 +28,7 @@ def sigmoid_gradient(dy, y):
     """``dy y (1 - y)``, for y = sigmoid(x)."""
     y = dense(y)
     dy, dx = laid_out_as(y, dy), get_array_module(y).empty_like(y)
-    launch("sigmoid_gradient", dx, blocks(y.size), (THREADS,), dy, y, dx, counted("sigmoid_gradient", y.size))
+    launch("sigmoid_gradient", dx, grid_for(y.size), (THREADS,), dy, y, dx, counted("sigmoid_gradient", y.size))
     return dx
 
 
@@ -62,7 +62,7 @@ def im2col(x, kernel, stride, dilation, before, after, groups):
     size = counted("im2col", math.prod(shape))
     columns = get_array_module(x).empty(shape, x.dtype)
     geometry = _geometry(x.shape, (oh, ow), kernel, stride, dilation, before, groups)
-    launch("im2col", columns, blocks(size), (THREADS,), x, _image_strides(x), columns, geometry, size)
+    launch("im2col", columns, grid_for(size), (THREADS,), x, _image_strides(x), columns, geometry, size)
     return columns
 
 
@@ -83,7 +83,7 @@ def col2im(columns, shape, kernel, stride, dilation, before, after, groups):
     x = xp.empty((h, c, w, n), columns.dtype)
     geometry = _geometry(shape, counts, kernel, stride, dilation, before, groups)
     to = np.array([tuple(s // x.itemsize for s in columns.strides[:3])], "i8,i8,i8")
-    launch("col2im", x, blocks(size), (THREADS,), columns, to, x, geometry, size)
+    launch("col2im", x, grid_for(size), (THREADS,), columns, to, x, geometry, size)
     return x.transpose(3, 1, 0, 2)  # (N, C, H, W)
 
 
@@ -138,7 +138,7 @@ def sum_windows(x, kernel, stride, divisor):
     size = counted("sum_windows", n * c * oh * ow)
     y = get_array_module(x).empty((oh, c, ow, n), x.dtype)
     geometry = _geometry(x.shape, (oh, ow), kernel, stride, one, none, 1)
-    launch("sum_windows", y, blocks(size), (THREADS,), x, _image_strides(x), y, geometry, size)
+    launch("sum_windows", y, grid_for(size), (THREADS,), x, _image_strides(x), y, geometry, size)
     if divisor != 1:
         y /= divisor
     return y.transpose(3, 1, 0, 2)
@@ -185,7 +185,7 @@ def cross_entropy_gradient(x, labels, ignore_index, dy, totals, is_mean):
     labels, dx = xp.ascontiguousarray(labels), xp.empty(x.shape, x.dtype)
     to_dy = np.int64(dy.strides[0] // dy.itemsize if dy.ndim else 0)
     args = _logits(x), labels, np.int64(ignore_index), dy, to_dy, totals, np.int32(is_mean), dx
-    launch("cross_entropy_gradient", x, blocks(len(x)), (THREADS,), *args)
+    launch("cross_entropy_gradient", x, grid_for(len(x)), (THREADS,), *args)
     return dx
 
 
@@ -220,7 +220,7 @@ def sgd(parameters, gradients, velocities, settings):
         table["size"][0, : len(some[0])] = [counted("sgd", array.size) for array in some[0]]
         for name, arrays in zip("wgv", some):
             table[name][0, : len(arrays)] = [array.data.ptr for array in arrays]
-        grid = (*blocks(table["size"].max()), len(some[0]))
+        grid = (*grid_for(table["size"].max()), len(some[0]))
         launch("sgd", settings, grid, (THREADS,), table, settings)
 
 

@@ -20,12 +20,15 @@ def has_kernel(*arrays):
 def on_gpu(kernel, typed=(0,)):
     """Decorate the plain version of a function of arrays: on a GPU, another one computes in its place.
 
+    What comes out takes its arguments by position.
+
     Parameters
     ----------
     kernel : callable
-        The other one.
+        The other one, with the same arguments.
     typed : tuple of int
-        Which arguments are arrays that the kernel wants to be of one type.
+        Which of them are arrays that the kernel wants to be of one type, float32 or float64: if they are not, the plain
+        version computes. The first of them tells whether they are on a GPU.
 
     Examples
     --------
@@ -64,7 +67,7 @@ def _compiled(xp, real):
     return xp.RawModule(code=source, options=("-std=c++14", f"-DREAL={real}"))
 
 
-def blocks(size):
+def grid_for(size):
     """How many blocks it takes for one thread to each element."""
     return (max(1, -(-int(size) // THREADS)),)
 

@@ -1,4 +1,9 @@
-"""Operations that act on each element by itself."""
+"""Operations that act on each element by itself.
+
+Which `forward` to take: where one function of the library does it and is slow, such as exp or tanh, `by_element`, which
+has threads. Where it takes some passes over the memory, or has a kernel on a GPU, a function of arrays with
+`parallel.over`, like `sigmoid_of`. Else an expression, like that of `Relu`: threads would wait for the memory.
+"""
 
 from math import inf
 

@@ -104,7 +104,9 @@ def _extended(input, dim, before, after, mode):
             f"can be filled from size {size} (input shape {input.shape})"
         )
     left, right = ends(input, dim, before, after)
-    return cat([piece for piece, width in ((left, before), (input, 1), (right, after)) if width], dim)
+    pieces = [left] if before else []
+    pieces += [input, right] if after else [input]
+    return cat(pieces, dim)
 
 
 def _part(input, dim, *bounds):
@@ -137,7 +139,8 @@ def _continued(input, dim, before, after):
     return _part(input, dim, size - before, size), _part(input, dim, 0, after)
 
 
-EXTENSIONS = {  # beside "constant": what is put there, and how much of it there can be
+# What is put there, and how much of it there can be. "constant" is no row: it is an operation, `Pad` in ops/windows.py.
+EXTENSIONS = {
     "reflect": (_mirrored, lambda size: size - 1),
     "replicate": (_edges_repeated, lambda size: math.inf if size else 0),
     "circular": (_continued, lambda size: size),
