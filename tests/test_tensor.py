@@ -189,6 +189,65 @@ def test_numpy_leaves_arithmetic_to_the_tensor():
     assert isinstance(y, mt.Tensor) and y.requires_grad and y.dtype == mt.float64
 
 
+def by_numpys_names():
+    """Calls by NumPy's names, as functions and as methods; by whether they keep the dimension."""
+    for name in (
+        "sum",
+        "mean",
+        "var",
+        "std",
+        "amax",
+        "amin",
+        "argmax",
+        "argmin",
+        "max",
+        "min",
+        "any",
+        "all",
+        "logsumexp",
+    ):
+        for names in (
+            {"axis": 1},
+            {"axis": -1, "keepdims": True},
+            {"axis": 0, "keepdim": True},
+            {"dim": 1, "keepdims": True},
+        ):
+            yield f"m.{name}(x, **{names})"
+            yield f"x.{name}(**{names})"
+    for name in ("sum", "mean", "var", "std", "amax", "amin", "logsumexp", "any"):
+        yield f"x.{name}(axis=(0, 1))"
+        yield f"m.{name}(x, axis=[1], keepdims=True)"
+    yield from ("m.softmax(x, axis=1)", "x.softmax(axis=0)", "m.log_softmax(x, axis=-1)", "x.log_softmax(axis=1)")
+    yield from (
+        "m.cat([x, x], axis=1)",
+        "m.stack([x, x], axis=-1)",
+        "m.cat((x, x), axis=0)",
+        "x.sum(axis=1, dtype=m.float64)",
+    )
+    yield from ("x.sum(axis=None)", "x.std(axis=1, correction=0)", "x.var(axis=0, unbiased=False)", "x.sum(dim=[0, 1])")
+    yield from ("x.sum(0, axis=1)", "x.amax(dim=1, axis=1)", "x.softmax(axis=5)", "x.max(axis=2)", "x.softmax()")
+    yield from ("x.logsumexp()", "m.cat([x, x], 1, axis=1)", "x.sum(axes=1)", "m.argmax(x, axis=3)")
+
+
+@pytest.mark.parametrize("call", [*by_numpys_names()])
+def test_numpys_names_of_dim_and_keepdim(call):
+    needs_torch()
+    outcomes = []
+    for m in (mt, torch):
+        x = m.tensor([[1.0, 5.0, 3.0], [4.0, 2.0, 2.5]])
+        try:
+            y = eval(call, {"m": m, "x": x})
+            outcomes.append([part.tolist() for part in (y if isinstance(y, tuple) else (y,))])
+        except (TypeError, IndexError) as error:
+            outcomes.append(type(error))
+    ours, theirs = outcomes
+    if isinstance(theirs, type):
+        assert ours is theirs
+    else:
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
 class Stranger:
     """Answers every operator that a tensor leaves to it, by the operator's name."""
 

@@ -116,65 +116,65 @@ class Methods:
 
     # --- reductions ---------------------------------------------------------------------------------------
 
-    def sum(self, dim=None, keepdim=False, *, dtype=None):
+    def sum(self, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
         """The sum over all dimensions or over some."""
-        return mt.sum(self, dim, keepdim, dtype=dtype)
+        return mt.sum(self, dim, keepdim or keepdims, dtype=dtype, axis=axis)
 
-    def mean(self, dim=None, keepdim=False, *, dtype=None):
+    def mean(self, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
         """The mean over all dimensions or over some."""
-        return mt.mean(self, dim, keepdim, dtype=dtype)
+        return mt.mean(self, dim, keepdim or keepdims, dtype=dtype, axis=axis)
 
-    def var(self, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    def var(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, keepdims=False):
         """The variance over all dimensions or over some."""
-        return mt.var(self, dim, unbiased, keepdim, correction=correction)
+        return mt.var(self, dim, unbiased, keepdim or keepdims, correction=correction, axis=axis)
 
-    def std(self, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    def std(self, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, keepdims=False):
         """The standard deviation over all dimensions or over some."""
-        return mt.std(self, dim, unbiased, keepdim, correction=correction)
+        return mt.std(self, dim, unbiased, keepdim or keepdims, correction=correction, axis=axis)
 
-    def max(self, dim=None, keepdim=False):
+    def max(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """The largest element; with `dim`, the pair (values, indices) along it."""
-        return mt.max(self, dim, keepdim)
+        return mt.max(self, dim, keepdim or keepdims, axis=axis)
 
-    def min(self, dim=None, keepdim=False):
+    def min(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """The smallest element; with `dim`, the pair (values, indices) along it."""
-        return mt.min(self, dim, keepdim)
+        return mt.min(self, dim, keepdim or keepdims, axis=axis)
 
-    def amax(self, dim=(), keepdim=False):
+    def amax(self, dim=(), keepdim=False, *, axis=None, keepdims=False):
         """The largest element over all dimensions or over some."""
-        return mt.amax(self, dim, keepdim)
+        return mt.amax(self, dim, keepdim or keepdims, axis=axis)
 
-    def amin(self, dim=(), keepdim=False):
+    def amin(self, dim=(), keepdim=False, *, axis=None, keepdims=False):
         """The smallest element over all dimensions or over some."""
-        return mt.amin(self, dim, keepdim)
+        return mt.amin(self, dim, keepdim or keepdims, axis=axis)
 
-    def argmax(self, dim=None, keepdim=False):
+    def argmax(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """The index of the first largest element."""
-        return mt.argmax(self, dim, keepdim)
+        return mt.argmax(self, dim, keepdim or keepdims, axis=axis)
 
-    def argmin(self, dim=None, keepdim=False):
+    def argmin(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """The index of the first smallest element."""
-        return mt.argmin(self, dim, keepdim)
+        return mt.argmin(self, dim, keepdim or keepdims, axis=axis)
 
-    def logsumexp(self, dim, keepdim=False):
+    def logsumexp(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """log(sum(exp(x))) along `dim`, without overflow."""
-        return mt.logsumexp(self, dim, keepdim)
+        return mt.logsumexp(self, dim, keepdim or keepdims, axis=axis)
 
-    def softmax(self, dim, dtype=None):
+    def softmax(self, dim=None, dtype=None, *, axis=None):
         """exp(x) / sum(exp(x)) along `dim`."""
-        return mt.softmax(self, dim, dtype)
+        return mt.softmax(self, dim, dtype, axis=axis)
 
-    def log_softmax(self, dim, dtype=None):
+    def log_softmax(self, dim=None, dtype=None, *, axis=None):
         """The logarithm of `softmax`, without overflow."""
-        return mt.log_softmax(self, dim, dtype)
+        return mt.log_softmax(self, dim, dtype, axis=axis)
 
-    def any(self, dim=None, keepdim=False):
+    def any(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """Whether any element is true."""
-        return mt.any(self, dim, keepdim)
+        return mt.any(self, dim, keepdim or keepdims, axis=axis)
 
-    def all(self, dim=None, keepdim=False):
+    def all(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """Whether all elements are true."""
-        return mt.all(self, dim, keepdim)
+        return mt.all(self, dim, keepdim or keepdims, axis=axis)
 
     # --- products -----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.elementwise import exp
 from minitorch_cnn.ops.operands import convert, floating
 from minitorch_cnn.ops.reduce import kept_shape, sum, sum_of
-from minitorch_cnn.ops.shape import normalize_dim, normalize_dims, reshape
+from minitorch_cnn.ops.shape import by_numpys_name, normalize_dim, normalize_dims, reshape
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
@@ -73,13 +73,15 @@ def _exp_below_one(x, dim):
     return get_array_module(x).exp(x - x.max(axis=dim, keepdims=True))
 
 
-def softmax(input, dim, dtype=None):
+def softmax(input, dim=None, dtype=None, *, axis=None):
     """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
+    dim = dim if axis is None else by_numpys_name(dim, axis)
     return _apply_along(Softmax, input, dim, dtype)
 
 
-def log_softmax(input, dim, dtype=None):
+def log_softmax(input, dim=None, dtype=None, *, axis=None):
     """The logarithm of `softmax`, exact where a probability is too small for its own type."""
+    dim = dim if axis is None else by_numpys_name(dim, axis)
     return _apply_along(LogSoftmax, input, dim, dtype)
 
 
@@ -90,15 +92,20 @@ def _apply_along(function, input, dim, dtype):
         input = convert(input, input.device, as_dtype(dtype))
     if not input.is_floating_point():
         raise NotImplementedError(f"softmax is for floating-point numbers, got {input.dtype}; pass dtype=float32")
+    if dim is None:
+        raise TypeError("softmax expected dim, the dimension along which it adds up to 1, got none")
     dim = normalize_dim(dim, input.ndim)
     if input.ndim == 0:
         return reshape(_apply_along(function, reshape(input, (1,)), 0, None), ())
     return function(dim)(input) if input.numel() else exp(input)  # of nothing, in the graph
 
 
-def logsumexp(input, dim, keepdim=False):
+def logsumexp(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """``log(sum(exp(x)))`` over one or some dimensions, without overflow."""
-    return LogSumExp(normalize_dims(dim, input.ndim), keepdim)(floating(input))
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    if dim is None:
+        raise TypeError("logsumexp expected dim, the dimension or dimensions to sum over, got none")
+    return LogSumExp(normalize_dims(dim, input.ndim), keepdim or keepdims)(floating(input))
 
 
 # --- cross-entropy ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from minitorch_cnn.backend import filled, get_array_module
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, bounds, is_floating, uint8
 from minitorch_cnn.ops.operands import need_tensor, promoted
-from minitorch_cnn.ops.shape import normalize_dims
+from minitorch_cnn.ops.shape import by_numpys_name, normalize_dims
 
 __all__ = [
     "all", "allclose", "any", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt",
@@ -136,14 +136,16 @@ def _bitwise(name, *inputs):
     return _computed(name, array, *arrays)
 
 
-def any(input, dim=None, keepdim=False):
+def any(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """Whether any element is true, over all dimensions or along some."""
-    return _any_or_all(input, "any", dim, keepdim)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return _any_or_all(input, "any", dim, keepdim or keepdims)
 
 
-def all(input, dim=None, keepdim=False):
+def all(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """Whether all elements are true, over all dimensions or along some."""
-    return _any_or_all(input, "all", dim, keepdim)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return _any_or_all(input, "all", dim, keepdim or keepdims)
 
 
 def _any_or_all(input, name, dim, keepdim):

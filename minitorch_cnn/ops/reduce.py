@@ -13,7 +13,7 @@ from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, floa
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import maximum, minimum, where
 from minitorch_cnn.ops.operands import convert, refuse_bool
-from minitorch_cnn.ops.shape import Expand, Reshape, normalize_dim, normalize_dims, reshape
+from minitorch_cnn.ops.shape import Expand, Reshape, by_numpys_name, normalize_dim, normalize_dims, reshape
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum",
@@ -147,7 +147,7 @@ def kept_shape(shape, dims):
     return tuple(1 if i in dims else size for i, size in enumerate(shape))
 
 
-def sum(input, dim=None, keepdim=False, *, dtype=None):
+def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
     """The sum over all dimensions, or over one or some.
 
     Parameters
@@ -159,16 +159,18 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         Keep the dimensions, at size 1.
     dtype : numpy.dtype, optional
         The type to sum in.
+    axis, keepdims
+        NumPy's names of `dim` and `keepdim`, which every reduction takes, as in PyTorch.
     """
-    dims = normalize_dims(dim, input.ndim)
+    dims = normalize_dims(dim if axis is None else by_numpys_name(dim, axis), input.ndim)
     if dtype is None:
         dtype = input.dtype if input.is_floating_point() else int64
     else:
         dtype = as_dtype(dtype)
-    return Sum(dims, keepdim)(convert(input, input.device, dtype))
+    return Sum(dims, keepdim or keepdims)(convert(input, input.device, dtype))
 
 
-def mean(input, dim=None, keepdim=False, *, dtype=None):
+def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
     """The mean over all dimensions, or over one or some.
 
     Raises
@@ -176,16 +178,17 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     RuntimeError
         If the elements are integers: their mean is none.
     """
+    dim = dim if axis is None else by_numpys_name(dim, axis)
     if dtype is not None:
         input = convert(input, input.device, as_dtype(dtype))
     if not input.is_floating_point():
         raise RuntimeError(f"mean expected floating-point elements, got {input.dtype}; convert with .float()")
     if input.dtype == float16:  # their sum may be too large for the type
-        return convert(mean(input, dim, keepdim, dtype=float32), input.device, float16)
-    return sum(input, dim, keepdim) / _count(input, dim)
+        return convert(mean(input, dim, keepdim or keepdims, dtype=float32), input.device, float16)
+    return sum(input, dim, keepdim or keepdims) / _count(input, dim)
 
 
-def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, keepdims=False):
     """The variance over all dimensions, or over one or some.
 
     Parameters
@@ -201,30 +204,33 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    dim = dim if axis is None else by_numpys_name(dim, axis)
     if unbiased is not None or correction is None:
         correction = 1 if unbiased is None else int(unbiased)
     deviation = input - mean(input, dim, keepdim=True)
     count = _count(input, dim) - correction
-    return sum(deviation * deviation, dim, keepdim) / (count if count > 0 else 0)
+    return sum(deviation * deviation, dim, keepdim or keepdims) / (count if count > 0 else 0)
 
 
-def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, keepdims=False):
     """The standard deviation: the square root of `var`; where it is 0, so is its gradient."""
-    return Root()(var(input, dim, unbiased, keepdim, correction=correction))
+    return Root()(var(input, dim, unbiased, keepdim or keepdims, correction=correction, axis=axis))
 
 
 def _count(input, dim):
     return math.prod(input.shape[i] for i in normalize_dims(dim, input.ndim))
 
 
-def amax(input, dim=(), keepdim=False):
+def amax(input, dim=(), keepdim=False, *, axis=None, keepdims=False):
     """The largest element over all dimensions, or over one or some; equal ones share the gradient."""
-    return Amax(_searched("amax", input, dim), keepdim)(input)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return Amax(_searched("amax", input, dim), keepdim or keepdims)(input)
 
 
-def amin(input, dim=(), keepdim=False):
+def amin(input, dim=(), keepdim=False, *, axis=None, keepdims=False):
     """The smallest element over all dimensions, or over one or some; equal ones share the gradient."""
-    return Amin(_searched("amin", input, dim), keepdim)(input)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return Amin(_searched("amin", input, dim), keepdim or keepdims)(input)
 
 
 def _searched(name, input, dim):
@@ -236,14 +242,16 @@ def _searched(name, input, dim):
     return dims
 
 
-def argmax(input, dim=None, keepdim=False):
+def argmax(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """The index of the first largest element, in the flattened tensor or along a dimension."""
-    return _arg("argmax", refuse_bool("argmax", input), dim, keepdim)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return _arg("argmax", refuse_bool("argmax", input), dim, keepdim or keepdims)
 
 
-def argmin(input, dim=None, keepdim=False):
+def argmin(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """The index of the first smallest element, in the flattened tensor or along a dimension."""
-    return _arg("argmin", refuse_bool("argmin", input), dim, keepdim)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return _arg("argmin", refuse_bool("argmin", input), dim, keepdim or keepdims)
 
 
 def _arg(name, input, dim, keepdim):
@@ -280,7 +288,7 @@ def arg_extreme(name, array, axis):
     return index.astype(np.int64)
 
 
-def max(input, dim=None, keepdim=False):
+def max(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """The largest element; with `dim`, the largest along it and their indices; with a tensor, `maximum`.
 
     Returns
@@ -288,10 +296,11 @@ def max(input, dim=None, keepdim=False):
     Tensor, or a pair (values, indices)
         Of equal elements along `dim`, the first is taken, and it alone receives the gradient.
     """
-    return _extremum("argmax", Amax, maximum, input, dim, keepdim)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return _extremum("argmax", Amax, maximum, input, dim, keepdim or keepdims)
 
 
-def min(input, dim=None, keepdim=False):
+def min(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, `minimum`.
 
     Returns
@@ -299,7 +308,8 @@ def min(input, dim=None, keepdim=False):
     Tensor, or a pair (values, indices)
         Of equal elements along `dim`, the first is taken, and it alone receives the gradient.
     """
-    return _extremum("argmin", Amin, minimum, input, dim, keepdim)
+    dim = dim if axis is None else by_numpys_name(dim, axis)
+    return _extremum("argmin", Amin, minimum, input, dim, keepdim or keepdims)
 
 
 def _extremum(search, reduce, combine, input, dim, keepdim):

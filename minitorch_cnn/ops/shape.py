@@ -44,6 +44,19 @@ def normalize_dims(dim, ndim):
     return dims if ndim else ()
 
 
+def by_numpys_name(dim, axis):
+    """The dimensions that a caller names `axis`, as NumPy does; PyTorch takes either name, and one of them.
+
+    Raises
+    ------
+    TypeError
+        If `dim` is given as well.
+    """
+    if dim is not None and dim != ():
+        raise TypeError(f"dim and axis are two names of one argument; got dim={dim} and axis={axis}")
+    return axis
+
+
 def memory_order(array):
     """The dimensions as they are in memory, from the outermost to the innermost."""
     return tuple(sorted(range(array.ndim), key=lambda i: -abs(array.strides[i])))
@@ -332,7 +345,7 @@ class Clone(Function):
         return (dy,)
 
 
-def cat(tensors, dim=0):
+def cat(tensors, dim=0, *, axis=None):
     """Tensors one after the other along a dimension; their other sizes must agree.
 
     Raises
@@ -342,6 +355,7 @@ def cat(tensors, dim=0):
     RuntimeError
         If the shapes do not fit.
     """
+    dim = dim if axis is None else by_numpys_name(dim or None, axis)
     tensors = _listed("cat", tensors, ValueError)
     tensors = [x for x in tensors if x.shape != (0,)] or tensors[:1]
     dim = normalize_dim(dim, tensors[0].ndim)
@@ -352,7 +366,7 @@ def cat(tensors, dim=0):
     return Cat(dim)(*promoted(*tensors))
 
 
-def stack(tensors, dim=0):
+def stack(tensors, dim=0, *, axis=None):
     """Tensors of equal shape side by side along a new dimension.
 
     Raises
@@ -360,6 +374,7 @@ def stack(tensors, dim=0):
     RuntimeError
         If there is none, or the shapes differ.
     """
+    dim = dim if axis is None else by_numpys_name(dim or None, axis)
     tensors = _listed("stack", tensors, RuntimeError)
     shapes = {x.shape: None for x in tensors}
     if len(shapes) > 1:
