@@ -9,6 +9,7 @@ import pytest
 from helpers import assert_close, needs_torch, torch
 
 import minitorch_cnn as mt
+from minitorch_cnn import nn
 
 # --- how it is made ------------------------------------------------------------------------------------------
 
@@ -358,6 +359,75 @@ def test_copies(device):
         copy.deepcopy(x * 2)
 
 
+def deep_copies():
+    """Each returns lists of numbers."""
+
+    def of_views(m):
+        x = m.ones(4)
+        a, part, square = copy.deepcopy([x, x[1:], x.reshape(2, 2).t()])
+        part[0] = 5
+        return a.tolist(), part.tolist(), square.tolist(), x.tolist()
+
+    def of_what_is_detached(m):
+        x = m.ones(3, requires_grad=True)
+        a, b, c = copy.deepcopy((x, x.detach()[1:], x.data))
+        b[0], c[0] = 7, 8
+        return a.tolist(), a.requires_grad, b.requires_grad, x.tolist()
+
+    def of_a_gradient(m):
+        x = m.ones(3, requires_grad=True)
+        (x * x).sum().backward()
+        a, dx = copy.deepcopy((x, x.grad))
+        return a.grad is dx, a.grad.tolist(), a.grad is x.grad
+
+    def of_the_order_in_memory(m):
+        x = m.arange(24).reshape(2, 3, 4).permute(2, 0, 1)
+        a = copy.deepcopy(x)
+        a[0] = 100
+        return (
+            a.is_contiguous(),
+            a.tolist(),
+            copy.deepcopy(x.expand(2, 4, 2, 3)).tolist(),
+            copy.deepcopy(x[::2, :, 1:]).tolist(),
+        )
+
+    def of_one_thing_twice(m):
+        x = m.ones(2)
+        a, b = copy.deepcopy([x, x])
+        return a is b, copy.deepcopy(m.tensor(3.0)).item(), copy.deepcopy(m.ones(2, 0)).tolist()
+
+    return {name: function for name, function in locals().items()}
+
+
+DEEP_COPIES = deep_copies()
+
+
+@pytest.mark.parametrize("name", DEEP_COPIES)
+def test_deep_copies_share_what_their_originals_share(name):
+    needs_torch()
+    assert DEEP_COPIES[name](mt) == DEEP_COPIES[name](torch)
+
+
+def test_a_deep_copy_of_a_network_keeps_ties_and_views():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    net.row = net[0].weight.detach()[0]
+    copied = copy.deepcopy(net)
+    copied.row.zero_()
+    assert copied[0].weight is copied[1].weight and len([*copied.parameters()]) == 3
+    assert copied[0].weight[0].tolist() == [0, 0] and net[0].weight[0].tolist() != [0, 0]
+
+
+def test_a_deep_copy_of_a_view_is_followed_by_the_graph():
+    x = mt.ones(3)
+    a, part = copy.deepcopy([x, x[1:]])
+    w = mt.tensor([2.0, 3.0], requires_grad=True)
+    part.mul_(w)
+    (a * a).sum().backward()
+    assert a.tolist() == [1, 2, 3] and w.grad.tolist() == [4, 6]
+    assert x.tolist() == [1, 1, 1] and not x.requires_grad
+
+
 # --- printing ------------------------------------------------------------------------------------------------
 
 PRINTED = [
@@ -397,6 +467,56 @@ def test_repr_says_where_and_from_what(gpu):
 def test_a_simple_index_is_a_view(key):
     x = mt.zeros(3, 4)
     assert np.shares_memory(x[key].array, x.array)
+
+
+INDICES = {
+    "x[m.tensor(1)]": True, "x[m.tensor(1), m.tensor(2)]": True, "x[:, m.tensor(2)]": True,
+    "x[..., m.tensor(-1)]": True,
+    "x[np.array(1)]": True, "x[np.int64(1)]": True, "x[m.tensor(1, dtype=m.int32)]": True, "x[None, m.tensor(0)]": True,
+    "x[m.tensor(0):m.tensor(2)]": True, "x[m.tensor([1])]": False, "x[[0, 1], [1, 0]]": False,
+    "x[[0, 1], m.tensor(1)]": False,
+    "x[m.tensor(1), [0, 2]]": False, "x[m.tensor(True)]": False, "x[[]]": False, "x[[True, False]]": False,
+    "x[((0, 1), (1, 2))]": False, "x[[[0, 1]], [[1, 0]]]": False, "x[m.tensor([[0, 1], [1, 0]])]": False,
+    "x.reshape(1, 2, 3)[m.tensor(0), :, [0, 1]]": False, "x.reshape(1, 2, 3)[[0, 0], :, m.tensor(1)]": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_an_index_gives_what_it_gives_in_pytorch(index):
+    """The elements; a view of them or not; and what is written there."""
+    needs_torch()
+    outcomes = []
+    for m in (mt, torch):
+        x = m.arange(6.0).reshape(2, 3)
+        y = eval(index, {"m": m, "x": x, "np": np})
+        outcomes.append([y.tolist(), list(y.shape)])
+        y.fill_(100)
+        outcomes[-1].append(x.tolist())
+        exec(f"{index} = 7", {"m": m, "x": x, "np": np})
+        outcomes[-1].append(x.tolist())
+    assert outcomes[0] == outcomes[1]
+    assert (outcomes[0][2] != [[0, 1, 2], [3, 4, 5]]) == INDICES[index]
+
+
+def test_an_index_without_dimensions_on_both_devices(device):
+    x, w = mt.zeros(2, 3, device=device), mt.ones(3, device=device, requires_grad=True)
+    row = x[mt.tensor(1, device=device)]
+    row += w
+    x.sum().backward()
+    assert x.tolist() == [[0, 0, 0], [1, 1, 1]] and w.grad.tolist() == [1, 1, 1]
+
+
+def test_a_list_of_lists_is_one_index():
+    """As in NumPy; in PyTorch it still stands for a tuple, with a warning that this will change."""
+    x = mt.arange(6).reshape(2, 3)
+    assert x[[[0, 1], [1, 0]]].shape == (2, 2, 3) and x[[[]]].shape == (1, 0, 3)
+    assert x[[mt.tensor(1), mt.tensor(0)]].tolist() == [[3, 4, 5], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("index", [1.5, [0.5], "a", [[0, 1], [0]], mt.tensor(1.0), np.array(0.5), [None]])
+def test_what_is_no_index_is_refused(index):
+    with pytest.raises(IndexError):
+        mt.arange(6).reshape(2, 3)[index]
 
 
 def test_indices_out_of_range():

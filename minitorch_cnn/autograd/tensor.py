@@ -1,12 +1,14 @@
 """The tensor: an array, and its place in the graph of the operations that made it."""
 
+import copy
+
 import numpy as np
 
 from minitorch_cnn.autograd.inplace import InPlace
 from minitorch_cnn.autograd.methods import Methods
 from minitorch_cnn.autograd.operators import Operators
 from minitorch_cnn.autograd.views import Memory
-from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, device_of, dtypes, to_numpy
+from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, copied_with_owner, device_of, dtypes, to_numpy
 from minitorch_cnn.backend.arguments import described, destination
 
 __all__ = ["Tensor", "is_floating_point", "is_tensor"]
@@ -297,11 +299,16 @@ class Tensor(Operators, Methods, InPlace):
     __hash__ = object.__hash__
 
     def __deepcopy__(self, memo):
+        """On a CPU, copies share memory where their originals do; on a GPU, each gets its own."""
         if self.grad_fn is not None:
             raise RuntimeError("only leaf tensors can be deep-copied; use detach().clone()")
-        copied = type(self)(self.array.copy(), requires_grad=self._requires_grad)
-        copied.grad = None if self.grad is None else self.grad.clone()
+        copied = type(self)(copied_with_owner(self.array, memo), requires_grad=self._requires_grad)
         memo[id(self)] = copied
+        copied._memory = copy.deepcopy(self._memory, memo)
+        if self._view is not None and self.device == CPU and self._view.root.is_leaf and not self._view.is_copy:
+            copied._view = copy.deepcopy(self._view, memo)
+        if self.grad is not None:
+            copied.grad = copy.deepcopy(self.grad, memo) if self.grad.is_leaf else self.grad.clone()
         return copied
 
     def __reduce__(self):

@@ -4,6 +4,7 @@ from minitorch_cnn.backend.arrays import (
     add_to_rows,
     asarray,
     can_write,
+    copied_with_owner,
     device_of,
     filled,
     get_array_module,

@@ -4,6 +4,7 @@ Everything above this file writes ``xp = get_array_module(array)`` and then ``xp
 libraries really differ, there is a function with a name of its own here.
 """
 
+import copy
 import ctypes
 import functools
 import sys
@@ -52,6 +53,23 @@ def device_of(array):
 def to_numpy(array):
     """An array as a NumPy array: the same one if it is on the CPU, a copy read from the GPU otherwise."""
     return array.get() if isinstance(array, devices.cupy_array_type()) else np.asarray(array)
+
+
+def copied_with_owner(array, memo):
+    """A copy of an array for `copy.deepcopy`: arrays that share memory share that of their copies. Not on a GPU."""
+    owner = array
+    while isinstance(getattr(owner, "base", None), np.ndarray):
+        owner = owner.base
+    if not isinstance(owner, np.ndarray):
+        return array.copy()
+    copied = copy.deepcopy(owner, memo)
+    if owner is array:
+        return copied
+    memory = copied.transpose(sorted(range(owner.ndim), key=lambda i: -owner.strides[i]))
+    if not memory.flags.c_contiguous or copied.strides != owner.strides:
+        return array.copy()
+    offset = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
 
 
 # How data of the host comes to the GPU. A recording sets another way in its place.

@@ -127,7 +127,8 @@ def getitem(input, index):
 def _own(index):
     """An index that a user gave, its arrays copied, for the user may change them before `backward` reads them.
 
-    As in PyTorch, no slice of it may go backwards, and an array of uint8 is a mask, with a warning.
+    As in PyTorch, no slice of it may go backwards, an array of uint8 is a mask, with a warning, and an integer without
+    dimensions is a number, so that there is a view.
     """
     if isinstance(index, tuple):
         return tuple(map(_own, index))
@@ -143,7 +144,9 @@ def _own(index):
         return index.astype(bool)
     if isinstance(index, range):
         return list(index)
-    return index.copy() if hasattr(index, "__len__") else index
+    if getattr(index, "ndim", None) == 0 and index.dtype.kind in "iu":
+        return int(index)
+    return index.copy() if hasattr(index, "copy") else index
 
 
 def located(array, index):
@@ -176,7 +179,12 @@ def raw_index(index, array):
     if isinstance(index, float):
         raise IndexError(f"an index must be an integer, a slice, None, Ellipsis, a list or a tensor; got {index!r}")
     on_host = not hasattr(index, "dtype") or isinstance(index, np.ndarray)
-    index = np.asarray(index, dtype=None if len(index) else "int64") if not hasattr(index, "dtype") else index
+    if not hasattr(index, "dtype"):
+        try:
+            index = np.asarray(index)
+        except ValueError as error:
+            raise IndexError(f"a list used as an index must have rows of equal length: {error}") from None
+        index = index if index.size else index.astype("int64")
     if index.dtype.kind not in "biu":
         raise IndexError(f"a tensor or list used as an index must hold integers or booleans, got {index.dtype}")
     if not on_host and device_of(array) == CPU:
