@@ -144,9 +144,9 @@ def _own(index):
         return index.astype(bool)
     if isinstance(index, range):
         return list(index)
-    if getattr(index, "ndim", None) == 0 and index.dtype.kind in "iu":
-        return int(index)
-    return index.copy() if hasattr(index, "copy") else index
+    if not hasattr(index, "copy"):
+        return index
+    return int(index) if getattr(index, "ndim", None) == 0 and index.dtype.kind in "iu" else index.copy()
 
 
 def located(array, index):
