@@ -1108,3 +1108,38 @@ def test_a_numpy_array_beside_a_tensor_is_an_operand():
 def test_an_operation_can_ask_which_inputs_want_a_gradient():
     assert mt.autograd.wants_grad(mt.ones(1, requires_grad=True))
     assert not mt.autograd.wants_grad(mt.ones(1)) and not mt.autograd.wants_grad(2.0)
+
+
+# --- whose memory a gradient is ------------------------------------------------------------------------------
+
+
+def test_a_gradient_that_nobody_else_holds_is_not_copied(monkeypatch):
+    x = mt.ones(3, requires_grad=True)
+    cloned = []
+    monkeypatch.setattr(mt.Tensor, "clone", lambda self: cloned.append(self) or mt.clone(self))
+    (x * 2.0).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0, 2.0] and not cloned
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: x + y,  # both are handed the same tensor
+        lambda x, y: x + y.reshape(4),  # one a view of the other
+        lambda x, y: mt.cat([x, y.reshape(4)]),  # both parts of one array
+        lambda x, y: (x + y) * 1.0 + x,
+    ],
+)
+def test_gradients_share_no_memory(function):
+    x, y = mt.ones(4, requires_grad=True), mt.ones(4, requires_grad=True)
+    z = function(x, y)
+    dz = mt.ones(z.shape)
+    z.backward(dz)
+    assert not any(np.may_share_memory(a.array, b.array) for a, b in [(x.grad, y.grad), (x.grad, dz), (y.grad, dz)])
+
+
+def test_a_leaf_does_not_keep_the_gradient_that_was_passed():
+    x, dx = mt.ones(3, requires_grad=True), mt.ones(3)
+    x.backward(dx)
+    x.grad.zero_()
+    assert dx.tolist() == [1.0, 1.0, 1.0]

@@ -1,6 +1,9 @@
 """The walk back through the graph, from a result to what it was computed from."""
 
+import sys
 import threading
+
+import numpy as np
 
 from minitorch_cnn.autograd.function import Function, edge_to
 from minitorch_cnn.autograd.hooks import retaining, through_hooks
@@ -37,15 +40,30 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     tensors, gradients = _matched(tensors, grad_tensors)
     targets = None if inputs is None else _targets(inputs)
     found = _propagate(tensors, gradients, None if targets is None else set(targets), retain_graph, create_graph)
-    for place, dx in found.items():
-        _accumulate(place if targets is None else targets[place], dx, create_graph)
+    while found:
+        place, dx = found.popitem()
+        is_shared = create_graph or dx.array.base is not None or _holders(dx) != _ALONE
+        _accumulate(place if targets is None else targets[place], dx, is_shared, create_graph)
 
 
-def _accumulate(tensor, dx, create_graph):
+def _holders(x):
+    """How many hold a tensor, and how many its array: `_ALONE` if only the function that asks does."""
+    return sys.getrefcount(x), sys.getrefcount(x.array)
+
+
+def _asked_of_a_new_one():
+    x = Tensor(np.empty(0))
+    return _holders(x)
+
+
+_ALONE = _asked_of_a_new_one()
+
+
+def _accumulate(tensor, dx, is_shared, create_graph):
     """Add to the `grad` of a tensor."""
     with _accumulating:
         if tensor.grad is None:
-            tensor.grad = dx.clone()  # others may have been handed the same tensor
+            tensor.grad = dx.clone() if is_shared else dx  # others may have been handed the same memory
         elif create_graph:
             tensor.grad = tensor.grad + dx
         else:
@@ -136,7 +154,7 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
             if node._hooks:
                 dy = through_hooks(node._hooks, dy)
             if node in retained:
-                _accumulate(retained[node], dy, create_graph)
+                _accumulate(retained[node], dy, True, create_graph)
             if wanted is not None:
                 if node in wanted:
                     found[node] = dy  # and go on: it may lead to another one that is wanted
