@@ -4,6 +4,8 @@
 # behind `mt.` are looked up when a method runs, and by then the package is complete.
 from functools import wraps
 
+import numpy as np
+
 import minitorch_cnn as mt
 
 
@@ -29,7 +31,7 @@ def _can_answer(other, method, tensor):
     """Whether a stranger answers to an operator; for a list by repeating it, if the tensor is one whole number."""
     if isinstance(other, (list, tuple, str, bytes)):
         return method == "__rmul__" and tensor.numel() == 1 and not tensor.is_floating_point()
-    if mt.ops.operands.is_operand(other) or hasattr(other, "detach"):
+    if mt.ops.operands.is_operand(other) or isinstance(other, np.generic) or hasattr(other, "detach"):
         return False
     return getattr(type(other), method, None) not in (None, getattr(object, method, None))
 
