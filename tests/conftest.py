@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # every folder's tests import he
 import standin_cupy
 
 import minitorch_cnn
-from minitorch_cnn import backend
+from minitorch_cnn import backend, cli
 
 REAL_GPU = os.environ.get("MINITORCH_CNN_TEST_DEVICE") == "cuda"
 
@@ -50,6 +50,21 @@ def device(request):
     if request.param == "cuda":
         request.getfixturevalue("gpu")
     return request.param
+
+
+@pytest.fixture
+def command(capsys):
+    """Run the command in this process; return its exit code, and what it printed to the two streams."""
+
+    def run(*arguments):
+        try:
+            code = cli.main(list(map(str, arguments)))
+        except SystemExit as exit:
+            code = exit.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -7,28 +7,13 @@ import pytest
 from tiny_fashion import TinyFashion
 
 import minitorch_cnn as mt
-from minitorch_cnn import backend, cli, data, training
+from minitorch_cnn import backend, data, training
 
 
 @pytest.fixture(autouse=True)
 def _tiny_data_in_a_folder_of_its_own(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
-
-
-@pytest.fixture
-def command(capsys):
-    """Run the command in this process; return its exit code, and what it printed to the two streams."""
-
-    def run(*arguments):
-        try:
-            code = cli.main(list(map(str, arguments)))
-        except SystemExit as exit:
-            code = exit.code
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 def train(command, *arguments):

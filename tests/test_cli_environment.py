@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_fashion import TinyFashion
 
-from minitorch_cnn import cli, data, training
+from minitorch_cnn import data, training
 from minitorch_cnn.cli.streams import Stream
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="streams and users are POSIX's")
@@ -136,19 +136,10 @@ def test_two_runs_that_begin_at_once_take_two_folders(tmp_path):
 
 
 @pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
+def command(command, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
-
-    def run(*arguments):
-        try:
-            code = cli.main(list(map(str, arguments)))
-        except SystemExit as exit:
-            code = exit.code
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
+    return command
 
 
 def test_a_folder_in_use_is_refused(command):

@@ -62,22 +62,14 @@ def backward(dy, x, w):
 
 
 @pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
+def command(command, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("right_net", "wrong_net"):
         (tmp_path / f"{name}.py").write_text(MODEL.replace("SLOPE", "3" if name == "right_net" else "2"))
         sys.modules.pop(name, None)
 
-    def run(*arguments):
-        try:
-            code = cli.main(list(map(str, arguments)))
-        except SystemExit as exit:
-            code = exit.code
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    yield run
+    yield command
     for name in ("right_net", "wrong_net"):
         sys.modules.pop(name, None)
 
