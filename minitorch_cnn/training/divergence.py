@@ -83,19 +83,15 @@ def _first_wrong_output(net, x):
     except Exception:  # not every network can be copied; the error is to be told all the same
         return None
 
-    def watch(name, module):
-        forward = module.forward
-
-        def watched(*args, **kwargs):
-            y = forward(*args, **kwargs)
+    def watch(name):
+        def look(_module, _args, y):
             if not wrong and hasattr(y, "is_floating_point") and _count_wrong(y):
                 wrong.append(_layer(net, name))
-            return y
 
-        module.forward = watched
+        return look
 
     for name, module in net.named_modules():
-        watch(name, module)
+        module.register_forward_hook(watch(name), prepend=True)
     with no_grad():
         net(x)
     return wrong[0] if wrong else None
