@@ -65,7 +65,7 @@ def copied_with_owner(array, memo):
     copied = copy.deepcopy(owner, memo)
     if owner is array:
         return copied
-    memory = copied.transpose(sorted(range(owner.ndim), key=lambda i: -owner.strides[i]))
+    memory = copied.transpose(memory_order(owner))
     if not memory.flags.c_contiguous or copied.strides != owner.strides:
         return array.copy()
     offset = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
@@ -125,6 +125,22 @@ def strided(x, shape, strides):
     return get_array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
 
 
+def memory_order(array):
+    """The dimensions as they are in memory, from the outermost to the innermost."""
+    return tuple(sorted(range(array.ndim), key=lambda i: -abs(array.strides[i])))
+
+
+def inverse(order):
+    """The order of dimensions that undoes another one.
+
+    Examples
+    --------
+    >>> inverse((2, 0, 1))
+    (1, 2, 0)
+    """
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
 def in_memory_order(function, x, *numbers):
     """``function(x, *numbers)``, element by element, with the result in the memory order of x.
 
@@ -133,9 +149,8 @@ def in_memory_order(function, x, *numbers):
     """
     if get_array_module(x) is np:
         return function(x, *numbers)
-    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    back = sorted(range(x.ndim), key=order.__getitem__)
-    return function(x.transpose(order), *numbers).transpose(back)
+    order = memory_order(x)
+    return function(x.transpose(order), *numbers).transpose(inverse(order))
 
 
 def scatter_add(array, index, values):

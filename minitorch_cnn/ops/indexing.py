@@ -6,9 +6,9 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, scatter_add, share_memory
+from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, memory_order, scatter_add, share_memory
 from minitorch_cnn.backend.dtypes import bool_, uint8
-from minitorch_cnn.ops.shape import Clone, memory_order
+from minitorch_cnn.ops.shape import Clone
 
 
 class _ByIndex(Function):

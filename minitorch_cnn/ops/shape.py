@@ -8,7 +8,7 @@ import numpy as np
 
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend import get_array_module, share_memory
+from minitorch_cnn.backend import get_array_module, inverse, share_memory
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.ops.operands import promoted
 
@@ -57,11 +57,6 @@ def by_numpys_name(dim, axis):
     return axis
 
 
-def memory_order(array):
-    """The dimensions as they are in memory, from the outermost to the innermost."""
-    return tuple(sorted(range(array.ndim), key=lambda i: -abs(array.strides[i])))
-
-
 def as_size(size):
     """``(2, 3)`` from the arguments ``2, 3`` or ``(2, 3)``."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)) and hasattr(size[0], "__iter__"):
@@ -105,7 +100,7 @@ class Permute(Function):
         return x.transpose(self.dims)
 
     def backward(self, dy, y, x):
-        return (Permute(tuple(sorted(range(x.ndim), key=self.dims.__getitem__)))(dy),)
+        return (Permute(inverse(self.dims))(dy),)
 
 
 class Expand(Function):
@@ -339,7 +334,7 @@ class Clone(Function):
     def forward(self, x):
         if self.order is None:
             return x.copy(order="K")
-        return x.transpose(self.order).copy(order="C").transpose(sorted(range(x.ndim), key=self.order.__getitem__))
+        return x.transpose(self.order).copy(order="C").transpose(inverse(self.order))
 
     def backward(self, dy, y, x):
         return (dy,)
