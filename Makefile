@@ -20,7 +20,7 @@ train: $(VENV)/.installed  ## install into .venv, download Fashion-MNIST, train 
 	$(BIN)/minitorch-cnn train $(TRAIN_ARGS)
 
 test: lint  ## lint, then every test; against PyTorch, on NumPy and on the stand-in for CuPy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
 test-gpu:  ## the tests on the GPU, with the python3 at hand: no environment, no download
 	MINITORCH_CNN_TEST_DEVICE=cuda $(PYTHON) -m pytest -p no:cacheprovider tests $(ARGS)

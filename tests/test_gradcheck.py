@@ -603,7 +603,7 @@ def test_the_picture_has_a_line_for_each_tensor():
     from matplotlib.image import imread
 
     pixels = imread(io.BytesIO(report.to_png()), format="png")
-    assert pixels.shape == (500, 900, 4) and pixels[..., :3].std() > 0.05
+    assert pixels.shape == (600, 1080, 4) and pixels[..., :3].std() > 0.05
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------

@@ -140,22 +140,22 @@ class GradcheckReport:
         matplotlib.figure.Figure
             Made without ``pyplot``: it needs no screen and changes no global state.
         """
-        figure = figures.new_figure(figsize=(9, 5), layout="constrained")
-        axes = figure.add_subplot(xlabel="step size eps", ylabel="|backward - difference quotient|")
-        axes.set(xscale="log", yscale="log", title="error of the gradient against the step size")
-        for i, row in enumerate(row for row in self.rows if row.sweep is not None):
-            name = row.name.removeprefix("parameter ")
-            axes.plot(
-                row.sweep.steps, row.sweep.error.clip(1e-17), f"C{i % 10}{'os^vD'[i % 5]}",
-                linestyle=("-", "--", ":")[i // 10 % 3], linewidth=1.2 if row.verdict == "ok" else 3,
-                markersize=4, label=f"{name}: {row.verdict}",
-            )  # fmt: skip
-        axes.axvline(self.eps, color="0.5", linewidth=1)
-        axes.annotate(" this check's eps", (self.eps, 0.01), xycoords=("data", "axes fraction"), color="0.3")
-        axes.axhline(self.atol, color="0.5", linewidth=1)
-        axes.annotate("atol ", (1, self.atol), xycoords=("axes fraction", "data"), color="0.3", ha="right", va="bottom")
-        axes.grid(alpha=0.3)
-        figure.legend(loc="outside right upper", fontsize="small")
+        with figures.picture(width=9, height=5) as figure:
+            axes = figure.add_subplot(xlabel="step size eps", ylabel="|backward - difference quotient|")
+            axes.set(xscale="log", yscale="log", title="error of the gradient against the step size")
+            for i, row in enumerate(row for row in self.rows if row.sweep is not None):
+                name = row.name.removeprefix("parameter ")
+                axes.plot(
+                    row.sweep.steps, row.sweep.error.clip(1e-17), f"C{i % 6}{'os^vD'[i % 5]}",
+                    linestyle=("-", "--", ":")[i // 6 % 3], linewidth=1.2 if row.verdict == "ok" else 3,
+                    markersize=4, label=f"{name}: {row.verdict}",
+                )  # fmt: skip
+            axes.axvline(self.eps, color=figure.look.quiet, linewidth=1)
+            axes.annotate(" this check's eps", (self.eps, 0.01), xycoords=("data", "axes fraction"))
+            axes.axhline(self.atol, color=figure.look.quiet, linewidth=1)
+            axes.annotate("atol ", (1, self.atol), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+            axes.grid()
+            figure.legend(loc="outside right upper", fontsize="small")
         return figure
 
     def to_png(self):

@@ -84,21 +84,22 @@ class History(list):
         matplotlib.figure.Figure
             Made without ``pyplot``: it needs no screen and changes no global state.
         """
-        figure = figures.new_figure(figsize=(7, 4.5), layout="constrained")
-        from matplotlib.ticker import MaxNLocator
+        with figures.picture(width=7, height=4.5) as figure:
+            from matplotlib.ticker import MaxNLocator
 
-        axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
-        epochs = [row.epoch for row in self]
-        curves = {"train loss": "C0o-", "train acc": "C1s--", "test acc": "C2^-."}
-        for (name, style), values in zip(curves.items(), zip(*(row[1:4] for row in self))):
-            if not all(map(math.isnan, values)):  # no accuracies without classes
-                axes.plot(epochs, values, style, markersize=4, label=name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-        axes.legend()
-        if self:
-            axes.set_title(f"epoch {self[-1].epoch}: {self[-1]}", fontsize="medium")
+            axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
+            epochs = [row.epoch for row in self]
+            curves = {"train loss": "o-", "train acc": "s--", "test acc": "^-."}
+            for (name, style), values in zip(curves.items(), zip(*(row[1:4] for row in self))):
+                if not all(map(math.isnan, values)):  # no accuracies without classes
+                    axes.plot(epochs, values, style, label=name)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            if self:
+                axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+                axes.set_title(f"epoch {self[-1].epoch}: {self[-1]}")
+                axes.legend()
+            axes.set_ylim(bottom=0)
+            axes.grid()
         return figure
 
     def to_png(self):
