@@ -155,15 +155,15 @@ def command(folder, arguments, stop, threads):
 
 def signature(run):
     """All that has to be the same in the end: but for seconds and speed, it is all."""
-    last = run.load()
+    last, epochs = run.load(), sorted(run.every_epoch.iterdir())
     moved = hashlib.sha256()
     for number, state in sorted(last.optimizer["state"].items()):
         moved.update(f"{number} {sorted(state)}".encode() + state["momentum_buffer"].numpy().tobytes())
     with open(run.folder / "metrics.csv", newline="") as file:
         table = [row[:4] for row in csv.reader(file)]
     return [
-        sorted(path.name for path in run.folder.iterdir() if path.name != ".lock"),
-        [hashlib.sha256(path.read_bytes()).hexdigest() for path in (run.weights, run.best)],
+        sorted(str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.name != ".lock"),
+        [hashlib.sha256(path.read_bytes()).hexdigest() for path in (run.weights, run.best, *epochs)],
         {name: hashlib.sha256(tensor.numpy().tobytes()).hexdigest() for name, tensor in last.model.items()},
         moved.hexdigest(), last.optimizer["param_groups"], last.rng, [row[:4] for row in last.history], table,
         last.within,

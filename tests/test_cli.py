@@ -43,7 +43,7 @@ def test_train_prints_the_two_lines_of_the_chapter_and_leaves_four_files(command
     assert re.fullmatch(results, lines[-4])
     assert re.fullmatch(r"\d+\.\d examples/sec on cpu", lines[-3])
     assert re.fullmatch(r"\d+\.\d s of wall clock, .*", lines[-2])
-    assert sorted(path.name for path in (tmp_path / "runs/lenet").iterdir()) == sorted(training.Run.FILES)
+    assert sorted(path.name for path in (tmp_path / "runs/lenet").iterdir()) == sorted([*training.Run.FILES, "epochs"])
     history = training.History.from_csv((tmp_path / "runs/lenet/metrics.csv").read_text())
     assert [row.epoch for row in history] == [1, 2]
     assert str(history[-1]) == lines[-4]

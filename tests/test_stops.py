@@ -23,7 +23,7 @@ TESTS = Path(__file__).parent
 
 @posix
 def test_stopped_at_every_step_and_file_operation_it_ends_as_if_it_had_not_been_stopped():
-    """Some 240 times: by SIGKILL, SIGTERM, a second SIGTERM; before, after and within writes; on 1 and 2 threads."""
+    """Some 290 times: by SIGKILL, SIGTERM, a second SIGTERM; before, after and within writes; on 1 and 2 threads."""
     command = [sys.executable, str(TESTS / "stopped_runs.py")]
     halves = [subprocess.Popen([*command, str(half), "2"], stdout=subprocess.PIPE, text=True) for half in (0, 1)]
     results = [json.loads(half.communicate(timeout=600)[0]) for half in halves]

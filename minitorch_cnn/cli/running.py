@@ -51,12 +51,14 @@ def _train(arguments, group, signals):
 
 def _train_in(run, checkpoint, arguments, device, group, signals):
     recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
+    net, optimizer, history = _network(recipe, checkpoint, device, run)
+    if checkpoint and group.rank == 0:
+        _writing(run.folder, run.repair, checkpoint)
     if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
         print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
         print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
         return
     train_iter, test_iter = group.once(load_data, recipe["batch_size"], arguments)
-    net, optimizer, history = _network(recipe, checkpoint, device)
     _announce(run, recipe, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
 
     def after_step(progress):
@@ -97,7 +99,7 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
     print(history[-1])
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.monotonic() - begun:.1f} s of wall clock, with loading, evaluation and saving")
-    print(f"saved in {run.folder}: {', '.join(run.FILES)}")
+    print(f"saved in {run.folder}: {', '.join(run.FILES)}, epochs/")
 
 
 def device_of(name):
@@ -141,8 +143,6 @@ def _open_run(arguments):
                 "or choose another folder for --out"
             )
         _writing(run.folder, run.prepare)
-        if checkpoint:
-            _writing(run.folder, run.repair, checkpoint)
     except BaseException:
         run.close()
         raise
@@ -183,12 +183,13 @@ def _cause_of(error):
     return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
 
 
-def _network(recipe, checkpoint, device):
+def _network(recipe, checkpoint, device, run):
     """Return LeNet, its optimizer and its history: as the seed makes them, or as the checkpoint holds them."""
     minitorch_cnn.manual_seed(recipe["seed"])
     net = models.LeNet()
     net.apply(models.xavier_uniform)
     net.to(device)
+    run.begin(net)
     optimizer = optim.SGD(net.parameters(), lr=recipe["lr"])
     if checkpoint is None:
         return net, optimizer, training.History()

@@ -13,13 +13,16 @@ from minitorch_cnn.training.lock import FolderLock
 
 __all__ = ["Run"]
 
+LARGEST_KEPT = 4 * 2**20  # bytes of an epoch's weights, so that a long training does not fill the disk
+
 
 class Run:
     """A folder for the results of one training run.
 
     It holds the checkpoint of the last epoch and the one before, the weights of the last epoch and of the best one,
     the table of all epochs and their picture. The checkpoint is written first, and all else follows from it: what a
-    killed process has not written, `repair` writes.
+    killed process has not written, `repair` writes. The weights of every epoch stay in a folder of their own, so that
+    one can see later how the network learned; those of a network of more than 4 MiB, a million numbers, do not.
 
     Parameters
     ----------
@@ -35,6 +38,8 @@ class Run:
         The checkpoint before that one, should it be damaged; after the first epoch, a copy of it.
     best : Path
         The weights of the epoch with the highest test accuracy.
+    every_epoch : Path
+        The folder of the weights of every epoch: see `epochs` and `load_epoch`.
 
     Raises
     ------
@@ -52,7 +57,8 @@ class Run:
             raise ValueError("expected the name of a folder, got an empty one")
         self.folder = Path(folder).expanduser()
         self.checkpoint, self.previous, self.weights, self.best, *_ = (self.folder / name for name in self.FILES)
-        self._lock, self._is_made = None, False
+        self.every_epoch = self.folder / "epochs"
+        self._lock, self._is_made, self._initial = None, False, None
 
     @classmethod
     def fresh(cls, folder):
@@ -95,7 +101,16 @@ class Run:
         """
         self._make()
         sweep_temporary_files(self.folder, self.FILES, older_than=0 if self._lock else STALE_AFTER)
+        sweep_temporary_files(self.every_epoch, ["*.safetensors"], older_than=0 if self._lock else STALE_AFTER)
         tempfile.TemporaryFile(dir=self.folder).close()
+
+    def begin(self, net):
+        """Note the weights that a network begins with: the next `save` or `repair` keeps them, as those of epoch 0.
+
+        Whoever goes on with a run calls it too, before the checkpoint is restored into the network: the process that
+        began the run may have been killed before it wrote them.
+        """
+        self._initial = serialize(net.state_dict())
 
     def lock(self):
         """Make the folder, and keep other processes from writing to it until `close` or the end of this one.
@@ -140,9 +155,11 @@ class Run:
             for name in self.FILES[1:]:
                 with contextlib.suppress(OSError):
                     (self.folder / name).unlink()
+            self._forget_epochs(0)
         else:
             self._keep_previous()
         save_checkpoint(self.checkpoint, net, optimizer, history, recipe, within=within, schedule=schedule)
+        self._keep_initial()
         if within is None:
             self._write_results(net.state_dict(), history)
         elif not self.previous.exists():
@@ -184,12 +201,45 @@ class Run:
         """
         return load_weights(self.best) if best else self.load().model
 
+    def epochs(self):
+        """The numbers of the epochs whose weights are kept, from 0, the weights that the run began with.
+
+        Returns
+        -------
+        list of int
+            Empty for a network of more than 4 MiB.
+        """
+        names = [path.stem for path in self.every_epoch.glob("*.safetensors")]
+        return sorted(int(name) for name in names if name.isdecimal() and len(name) >= 3)
+
+    def load_epoch(self, number):
+        """Read the weights after an epoch; of number 0, those that the run began with.
+
+        Returns
+        -------
+        dict of str to Tensor
+
+        Raises
+        ------
+        CheckpointError
+            If they are not there, or damaged.
+        """
+        if number not in (kept := self.epochs()):
+            there = f"there are those of {', '.join(map(str, kept))}" if kept else "no epoch's were kept"
+            raise CheckpointError(f"{self.folder} holds no weights of epoch {number}: {there}")
+        return load_weights(self._path_of_epoch(number))
+
     def repair(self, checkpoint):
-        """Write each file of the folder that is missing, or not of the checkpoint, which `load` has returned."""
+        """Write each file of the folder that is missing, or not of the checkpoint, which `load` has returned.
+
+        The weights of earlier epochs do not follow from it; those of later ones, of a checkpoint that was lost, go.
+        """
         try:
             load_checkpoint(self.checkpoint)
         except CheckpointError:
             self._put(self.checkpoint, self.previous.read_bytes())
+        self._forget_epochs(len(checkpoint.history) + 1)
+        self._keep_initial()
         self._write_results(checkpoint.model if checkpoint.within is None else None, checkpoint.history)
 
     def _keep_previous(self):
@@ -206,6 +256,7 @@ class Run:
             self._put(self.weights, content)
             if history.best == history[-1]:
                 self._put(self.best, content)
+            self._keep_epoch(len(history), content)
         if not history:
             return
         for name, make in (("metrics.csv", lambda: history.to_csv().encode()), ("curves.png", history.to_png)):
@@ -213,6 +264,27 @@ class Run:
                 self._put(self.folder / name, make())
             except Exception as error:  # a picture, or a table that another program has opened, never costs a run
                 warnings.warn(f"{self.folder / name} was not written: {error}", RuntimeWarning, stacklevel=3)
+
+    def _path_of_epoch(self, number):
+        return self.every_epoch / f"{number:03}.safetensors"
+
+    def _keep_initial(self):
+        if self._initial is not None and not self._path_of_epoch(0).exists():
+            self._keep_epoch(0, self._initial)
+
+    def _keep_epoch(self, number, content):
+        """Write the weights of an epoch, unless they are large."""
+        if len(content) <= LARGEST_KEPT:
+            if not self.every_epoch.is_dir():
+                make_folder(self.every_epoch)
+            self._put(self._path_of_epoch(number), content)
+
+    def _forget_epochs(self, first):
+        """Remove the weights of epochs from a number on."""
+        for number in self.epochs():
+            if number >= first:
+                with contextlib.suppress(OSError):
+                    self._path_of_epoch(number).unlink()
 
     def _put(self, path, content):
         """Give a file this content, if it has another one."""
