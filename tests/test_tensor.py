@@ -633,3 +633,34 @@ def _in_a_module(x):
     module = mt.nn.Module()
     module.register_buffer("x", x)
     return module
+
+
+# --- names of old ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argument", [[[1.0, 2.0]], [np.arange(3)], [2, 3], [4], []], ids=str)
+@pytest.mark.parametrize("name", ["FloatTensor", "LongTensor"])
+def test_typed_tensors_are_made_as_in_torch(name, argument):
+    needs_torch()
+    if argument and isinstance(argument[0], np.ndarray):
+        argument = [argument[0].astype(getattr(mt, name).dtype)]  # PyTorch takes its own type alone
+    ours, theirs = getattr(mt, name)(*argument), getattr(torch, name)(*argument)
+    assert (ours.shape, f"torch.{ours.dtype}") == (tuple(theirs.shape), str(theirs.dtype))
+    if argument and not isinstance(argument[0], int):
+        assert ours.tolist() == theirs.tolist()
+
+
+def test_a_typed_tensor_names_a_type_and_refuses_a_tuple():
+    assert mt.tensor([1.7, 2.0]).type(mt.LongTensor).tolist() == [1, 2]
+    with pytest.raises(TypeError, match=r"may mean a size or numbers: write FloatTensor\(\*size\)"):
+        mt.FloatTensor(mt.ones(2, 3).size())
+
+
+def test_a_variable_is_a_leaf_that_shares_the_memory():
+    x = mt.ones(2)
+    y = mt.autograd.Variable(x, requires_grad=True)
+    (y * 3).sum().backward()
+    assert y.grad.tolist() == [3.0, 3.0] and x.grad is None and y.array is x.array
+    assert not mt.autograd.Variable(y * 2).requires_grad
+    with pytest.raises(TypeError, match="Variable expected a Tensor, got a list"):
+        mt.autograd.Variable([1.0])

@@ -8,11 +8,11 @@ of its own: derivatives of any order. To be read first: `tensor`, `function`, `w
 from minitorch_cnn.autograd import mode
 from minitorch_cnn.autograd.function import Function, wants_grad
 from minitorch_cnn.autograd.mode import *
-from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.autograd.tensor import Tensor, Variable
 from minitorch_cnn.autograd.walk import backward, grad
 from minitorch_cnn.backend.arguments import no_attribute
 
-__all__ = ["Function", "Tensor", "backward", "grad", "wants_grad"]
+__all__ = ["Function", "Tensor", "Variable", "backward", "grad", "wants_grad"]
 __all__ += mode.__all__
 
 

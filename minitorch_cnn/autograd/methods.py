@@ -22,6 +22,18 @@ class Methods:
         """The square root of each element."""
         return mt.sqrt(self)
 
+    def square(self):
+        """Each element times itself."""
+        return mt.square(self)
+
+    def sin(self):
+        """The sine of each element."""
+        return mt.sin(self)
+
+    def cos(self):
+        """The cosine of each element."""
+        return mt.cos(self)
+
     def abs(self):
         """The absolute value of each element."""
         return mt.abs(self)
@@ -132,6 +144,18 @@ class Methods:
         """The standard deviation over all dimensions or over some."""
         return mt.std(self, dim, unbiased, keepdim or keepdims, correction=correction, axis=axis)
 
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None, *, axis=None, keepdims=False):
+        """The norm of the elements, over all dimensions or over some."""
+        return mt.norm(self, p, dim, keepdim or keepdims, dtype, axis=axis)
+
+    def cumsum(self, dim=None, *, dtype=None, axis=None):
+        """The sums of the elements up to each along `dim`."""
+        return mt.cumsum(self, dim, dtype=dtype, axis=axis)
+
+    def topk(self, k, dim=-1, largest=True, sorted=True, *, axis=None):
+        """The `k` largest or smallest elements along `dim`: the pair (values, indices)."""
+        return mt.topk(self, k, dim, largest, sorted, axis=axis)
+
     def max(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
         """The largest element; with `dim`, the pair (values, indices) along it."""
         return mt.max(self, dim, keepdim or keepdims, axis=axis)
@@ -182,6 +206,18 @@ class Methods:
         """The matrix product."""
         return mt.matmul(self, other)
 
+    def mm(self, mat2):
+        """The product of two matrices."""
+        return mt.mm(self, mat2)
+
+    def mv(self, vec):
+        """The product of a matrix and a vector."""
+        return mt.mv(self, vec)
+
+    def dot(self, tensor):
+        """The dot product of two vectors."""
+        return mt.dot(self, tensor)
+
     # --- shape --------------------------------------------------------------------------------------------
 
     def reshape(self, *shape):
@@ -191,6 +227,10 @@ class Methods:
     def view(self, *shape):
         """The same memory in another shape; one size may be -1."""
         return mt.ops.shape.view(self, *shape)
+
+    def view_as(self, other):
+        """The same memory in the shape of `other`."""
+        return self.view(other.shape)
 
     def flatten(self, start_dim=0, end_dim=-1):
         """The dimensions from `start_dim` to `end_dim` made one."""
@@ -222,13 +262,13 @@ class Methods:
         """The last two dimensions exchanged."""
         return mt.transpose(self, -2, -1)
 
-    def squeeze(self, dim=None):
+    def squeeze(self, dim=None, *, axis=None):
         """Without dimensions of size 1."""
-        return mt.squeeze(self, dim)
+        return mt.squeeze(self, dim, axis=axis)
 
-    def unsqueeze(self, dim):
+    def unsqueeze(self, dim=None, *, axis=None):
         """With a new dimension of size 1."""
-        return mt.unsqueeze(self, dim)
+        return mt.unsqueeze(self, dim, axis=axis)
 
     def expand(self, *sizes):
         """Dimensions of size 1 repeated, without a copy."""
@@ -238,9 +278,9 @@ class Methods:
         """Expanded to the shape of `other`."""
         return mt.expand(self, other.shape)
 
-    def unbind(self, dim=0):
+    def unbind(self, dim=0, *, axis=None):
         """The slices along a dimension, as a tuple."""
-        return mt.unbind(self, dim)
+        return mt.unbind(self, dim, axis=axis)
 
     # --- copies and types ----------------------------------------------------------------------------------
 

@@ -337,6 +337,25 @@ def _unpickle(cls, array, device, requires_grad):
     return cls(asarray(array, as_device(device)), requires_grad=requires_grad)
 
 
+def Variable(data, requires_grad=False):
+    """PyTorch's name of old for a tensor with a gradient: the numbers of a tensor, as a leaf.
+
+    Parameters
+    ----------
+    data : Tensor
+        Its memory is shared.
+    requires_grad : bool
+
+    Raises
+    ------
+    TypeError
+        If `data` is no Tensor.
+    """
+    if not isinstance(data, Tensor):
+        raise TypeError(f"Variable expected a Tensor, got {described(data)}")
+    return data.detach().requires_grad_(requires_grad)
+
+
 def is_tensor(value):
     """Whether a value is a `Tensor`."""
     return isinstance(value, Tensor)

@@ -14,7 +14,7 @@ from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
 from minitorch_cnn.ops.steps import FloorDivide, TruncDivide, divisible
 
-__all__ = ["add", "div", "mul", "neg", "pow", "sub"]
+__all__ = ["add", "div", "mul", "neg", "pow", "square", "sub"]
 
 
 class Add(Function):
@@ -192,3 +192,8 @@ def pow(input, exponent):
     if isinstance(b, int) and exponent < 0:
         raise RuntimeError(f"integers to negative integer powers are not allowed, got {exponent}; use .float()")
     return Pow()(a if isinstance(a, Tensor) else operand_like(a, b), b)
+
+
+def square(input):
+    """Each element times itself."""
+    return pow(input, 2)

@@ -18,7 +18,7 @@ from minitorch_cnn.ops.shape import as_size
 __all__ = [
     "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like", "linspace", "normal", "ones",
     "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "range", "tensor",
-    "zeros", "zeros_like",
+    "zeros", "zeros_like", "FloatTensor", "LongTensor",
 ]  # fmt: skip
 
 # --- from data -------------------------------------------------------------------------------------------
@@ -157,6 +157,43 @@ def _shown(array):
     made = Tensor(array)
     made._memory.is_shown = True
     return made
+
+
+class TypedTensor:
+    """PyTorch's names of old for the tensors of one type, ``FloatTensor`` and ``LongTensor``.
+
+    Called with a list, an array or a Tensor, the name makes a tensor of its numbers; with sizes, one whose elements are
+    yet to be set. ``x.type(FloatTensor)`` converts.
+
+    Raises
+    ------
+    TypeError
+        If it is called with a tuple: PyTorch's ``torch.Size`` would be a size, and any other tuple numbers.
+
+    Examples
+    --------
+    >>> LongTensor([1, 2]).dtype, LongTensor(2, 3).shape
+    (dtype('int64'), (2, 3))
+    """
+
+    def __init__(self, name, dtype):
+        self.__name__, self.dtype = name, dtype
+
+    def __call__(self, *args):
+        if len(args) == 1 and isinstance(args[0], tuple):
+            raise TypeError(
+                f"{self.__name__} of a tuple may mean a size or numbers: write {self.__name__}(*size), or "
+                f"{self.__name__}(list(numbers)); got {args[0]}"
+            )
+        if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
+            return tensor(args[0], dtype=self.dtype)
+        return empty(*args or (0,), dtype=self.dtype)
+
+    def __repr__(self):
+        return self.__name__
+
+
+FloatTensor, LongTensor = TypedTensor("FloatTensor", dtypes.float32), TypedTensor("LongTensor", dtypes.int64)
 
 
 # --- constant and counted --------------------------------------------------------------------------------

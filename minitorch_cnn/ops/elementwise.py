@@ -20,7 +20,9 @@ from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.operands import floating, promoted, refuse_bool
 from minitorch_cnn.ops.steps import sign
 
-__all__ = ["abs", "clamp", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sqrt", "tanh", "where"]
+__all__ = [
+    "abs", "clamp", "cos", "exp", "log", "maximum", "minimum", "relu", "sigmoid", "sin", "sqrt", "tanh", "where",
+]  # fmt: skip
 
 
 class Exp(Function):
@@ -57,6 +59,30 @@ class Sqrt(Function):
 
     def backward(self, dy, y, x):
         return (dy / (2 * y),)
+
+
+class Sin(Function):
+    """y = sin x;  dx = dy cos x."""
+
+    reads = {"dx": "x"}
+
+    def forward(self, x):
+        return by_element(get_array_module(x).sin, x)
+
+    def backward(self, dy, y, x):
+        return (dy * cos(x),)
+
+
+class Cos(Function):
+    """y = cos x;  dx = -dy sin x."""
+
+    reads = {"dx": "x"}
+
+    def forward(self, x):
+        return by_element(get_array_module(x).cos, x)
+
+    def backward(self, dy, y, x):
+        return (-dy * sin(x),)
 
 
 class Abs(Function):
@@ -180,6 +206,16 @@ def log(input):
 def sqrt(input):
     """The square root of each element; NaN for negative ones."""
     return Sqrt()(floating(input))
+
+
+def sin(input):
+    """The sine of each element, an angle in radians."""
+    return Sin()(floating(input))
+
+
+def cos(input):
+    """The cosine of each element, an angle in radians."""
+    return Cos()(floating(input))
 
 
 def abs(input):

@@ -14,7 +14,7 @@ from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.operands import promoted
 from minitorch_cnn.ops.shape import reshape, transpose
 
-__all__ = ["matmul"]
+__all__ = ["dot", "matmul", "mm", "mv"]
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS does not copy the factors first
 SHARED = 2**23  # multiplications: to share less among threads is not worth it
@@ -178,3 +178,31 @@ def matmul(input, other):
     if a.ndim == 1:
         y = reshape(y, (*y.shape[:-2], y.shape[-1]))
     return reshape(y, y.shape[:-1]) if b.ndim == 1 else y
+
+
+def mm(input, mat2):
+    """The product of two matrices, (m, k) and (k, n): `matmul` of nothing else."""
+    return _of_dims("mm", input, 2, mat2, 2)
+
+
+def mv(input, vec):
+    """The product of a matrix (m, k) and a vector (k,): `matmul` of nothing else."""
+    return _of_dims("mv", input, 2, vec, 1)
+
+
+def dot(input, tensor):
+    """The dot product of two vectors of one length, a number: `matmul` of nothing else."""
+    return _of_dims("dot", input, 1, tensor, 1)
+
+
+def _of_dims(name, a, a_ndim, b, b_ndim):
+    kinds = {1: "a vector", 2: "a matrix"}
+    for x, ndim in ((a, a_ndim), (b, b_ndim)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name} expected two Tensors, got {described(x)}")
+        if x.ndim != ndim:
+            raise RuntimeError(
+                f"{name} expected {kinds[a_ndim]} and {kinds[b_ndim]}, got shapes {a.shape} and {b.shape}; matmul "
+                "takes others too"
+            )
+    return matmul(a, b)

@@ -10,17 +10,20 @@ from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
+from minitorch_cnn.ops.arithmetic import pow
 from minitorch_cnn.ops.compare import isnan
-from minitorch_cnn.ops.elementwise import maximum, minimum, where
+from minitorch_cnn.ops.elementwise import Abs, maximum, minimum, where
+from minitorch_cnn.ops.indexing import getitem
 from minitorch_cnn.ops.operands import convert, refuse_bool
 from minitorch_cnn.ops.shape import Expand, Reshape, by_numpys_name, normalize_dim, normalize_dims, reshape
+from minitorch_cnn.ops.steps import sign
 
 __all__ = [
-    "amax", "amin", "argmax", "argmin", "max", "mean", "min", "std", "sum",
-    "var",
+    "amax", "amin", "argmax", "argmin", "cumsum", "max", "mean", "min", "norm", "std", "sum", "topk", "var",
 ]  # fmt: skip
 
 Extremum = namedtuple("Extremum", ["values", "indices"])
+TopK = namedtuple("TopK", ["values", "indices"])
 
 
 class Sum(Function):
@@ -38,8 +41,25 @@ class Sum(Function):
         return (Expand(x.shape)(Reshape(kept_shape(x.shape, self.dims))(dy)),)
 
 
+class CumSum(Function):
+    """y_i = Σ x_j over j <= i along a dimension, or over j >= i;  dx = the other such sum of dy."""
+
+    reads = {}
+
+    def __init__(self, dim, is_backwards=False):
+        self.dim, self.is_backwards = dim, is_backwards
+
+    def forward(self, x):
+        turn = (lambda x: get_array_module(x).flip(x, self.dim)) if self.is_backwards else (lambda x: x)
+        wide = float64 if x.dtype.kind == "f" else x.dtype  # long sums stay exact enough
+        return turn(turn(x).cumsum(axis=self.dim, dtype=wide)).astype(x.dtype)
+
+    def backward(self, dy, y, x):
+        return (CumSum(self.dim, not self.is_backwards)(dy),)
+
+
 class Root(Function):
-    """y = √x of a variance x;  dx = dy / (2 y), but 0 where y = 0."""
+    """y = √x of a sum of squares x;  dx = dy / (2 y), but 0 where y = 0."""
 
     reads = {"dx": "y"}
 
@@ -221,6 +241,67 @@ def _count(input, dim):
     return math.prod(input.shape[i] for i in normalize_dims(dim, input.ndim))
 
 
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None, *, axis=None, keepdims=False):
+    """The norm ``(Σ |x|ᵖ)^(1/p)`` of the elements, over all dimensions or over some.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of a floating-point type.
+    p : float or "fro"
+        "fro" is 2, the root of the sum of squares, whose gradient at 0 is 0. Infinity is the largest |x|, minus
+        infinity the smallest; 0 counts what is not 0.
+    dim : int or tuple of int, optional
+    keepdim : bool
+        Keep the dimensions, at size 1.
+    dtype : numpy.dtype, optional
+        The type to compute in.
+
+    Raises
+    ------
+    RuntimeError
+        If the elements are integers, or `p` is "nuc", for which singular values would be needed.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> norm(mt.tensor([3.0, -4.0])), norm(mt.tensor([3.0, -4.0]), 1)
+    (tensor(5.), tensor(7.))
+    """
+    dim, keepdim = dim if axis is None else by_numpys_name(dim, axis), keepdim or keepdims
+    x = input if dtype is None else convert(input, input.device, as_dtype(dtype))
+    if not x.is_floating_point():
+        raise RuntimeError(f"norm expected a floating point tensor as input, got {x.dtype}; convert with .float()")
+    p = 2 if p in ("fro", None) else p
+    if isinstance(p, str):
+        raise RuntimeError(f"norm expected p to be a number or 'fro', got {p!r}")
+    if p == 2:
+        return Root()(sum(x * x, dim, keepdim))
+    if math.isinf(p):
+        return (amax if p > 0 else amin)(Abs()(x), () if dim is None else dim, keepdim)
+    if p == 0:
+        return sum(sign(Abs()(x)), dim, keepdim)
+    if p == 1:
+        return sum(Abs()(x), dim, keepdim)
+    return pow(sum(pow(Abs()(x), p), dim, keepdim), 1 / p)
+
+
+def cumsum(input, dim=None, *, dtype=None, axis=None):
+    """The sums of the elements up to each along a dimension, itself included; of integers in int64.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> cumsum(mt.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 3., 6.])
+    """
+    dim = normalize_dim(dim if axis is None else by_numpys_name(dim, axis), input.ndim)
+    if dtype is None:
+        dtype = input.dtype if input.is_floating_point() else int64
+    x = convert(input, input.device, as_dtype(dtype))
+    return CumSum(dim)(x) if x.ndim else x.clone()
+
+
 def amax(input, dim=(), keepdim=False, *, axis=None, keepdims=False):
     """The largest element over all dimensions, or over one or some; equal ones share the gradient."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
@@ -331,3 +412,48 @@ def _extremum(search, reduce, combine, input, dim, keepdim):
 def pick(input, dim, index):
     """One element along a dimension for each place of the others: the index has size 1 in `dim`."""
     return Pick(normalize_dim(dim, input.ndim))(input, index)
+
+
+def topk(input, k, dim=-1, largest=True, sorted=True, *, axis=None):
+    """The `k` largest elements along a dimension, from the largest down, and their indices; or the smallest, upwards.
+
+    Parameters
+    ----------
+    input : Tensor
+    k : int
+    dim : int
+    largest : bool
+    sorted : bool
+        They are, whatever this says.
+
+    Returns
+    -------
+    pair (values, indices)
+        Of size `k` in that dimension. Of equal elements those that come first; NaN is larger than all numbers.
+
+    Raises
+    ------
+    RuntimeError
+        If there are fewer than `k`.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> values, indices = topk(mt.tensor([3.0, 1.0, 7.0]), 2)
+    >>> values.tolist(), indices.tolist()
+    ([7.0, 3.0], [2, 0])
+    """
+    dim = normalize_dim(dim if axis is None else by_numpys_name(None if dim == -1 else dim, axis), input.ndim)
+    x = refuse_bool("topk", input) if input.ndim else reshape(input, (1,))
+    size = x.shape[dim]
+    if not 0 <= k <= size:
+        raise RuntimeError(f"topk: selected index k out of range: k={k} of {size} elements along dim {dim}")
+    xp = get_array_module(x.array)
+    if largest:  # by a stable order of the elements from the last to the first
+        order = size - 1 - xp.flip(xp.argsort(xp.flip(x.array, dim), axis=dim, kind="stable"), dim)
+    else:
+        order = xp.argsort(x.array, axis=dim, kind="stable")
+    indices = Tensor(xp.take(order, xp.arange(k), axis=dim))
+    places = [Tensor(xp.arange(n).reshape(-1, *(1,) * (x.ndim - 1 - i))) for i, n in enumerate(x.shape)]
+    values = getitem(x, (*places[:dim], indices, *places[dim + 1 :]))
+    return TopK(values, indices) if input.ndim else TopK(reshape(values, ()), reshape(indices, ()))

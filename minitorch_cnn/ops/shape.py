@@ -2,6 +2,7 @@
 
 import math
 import operator
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -13,8 +14,8 @@ from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.ops.operands import promoted
 
 __all__ = [
-    "broadcast_to", "cat", "clone", "contiguous", "expand", "flatten", "permute", "reshape", "squeeze", "stack",
-    "t", "transpose", "unbind", "unflatten", "unsqueeze",
+    "broadcast_to", "cat", "clone", "contiguous", "expand", "flatten", "meshgrid", "permute", "reshape", "squeeze",
+    "stack", "t", "transpose", "unbind", "unflatten", "unsqueeze",
 ]  # fmt: skip
 
 
@@ -264,14 +265,16 @@ def t(input):
     return permute(input, *reversed(range(input.ndim)))
 
 
-def squeeze(input, dim=None):
+def squeeze(input, dim=None, *, axis=None):
     """Without the dimensions of size 1: all of them, or those named."""
+    dim = dim if axis is None else by_numpys_name(dim, axis)
     dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
     return reshape(input, [size for i, size in enumerate(input.shape) if size != 1 or i not in dims])
 
 
-def unsqueeze(input, dim):
+def unsqueeze(input, dim=None, *, axis=None):
     """With a new dimension of size 1 at `dim`."""
+    dim = dim if axis is None else by_numpys_name(dim, axis)
     dim = normalize_dim(dim, input.ndim + 1)
     return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
 
@@ -295,6 +298,50 @@ def expand(input, *sizes):
 def broadcast_to(input, shape):
     """`expand` by NumPy's name."""
     return expand(input, shape)
+
+
+def meshgrid(*tensors, indexing=None):
+    """The coordinates of a grid: for each vector, its elements at every point of the grid.
+
+    Parameters
+    ----------
+    *tensors : Tensor, or one sequence of Tensor
+        The coordinates along each dimension: vectors of sizes n0, n1, ... of one type; a number counts as one element.
+    indexing : {"ij", "xy"}
+        "ij": results have the shape (n0, n1, ...); "xy": the first two are exchanged, as for pictures, whose rows come
+        first. Leaving it out means "ij" and is deprecated, as in PyTorch.
+
+    Returns
+    -------
+    tuple of Tensor
+        Views, in which elements are repeated without a copy.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no tensor, one has two dimensions, the types differ, or `indexing` is something else.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> y, x = meshgrid(mt.arange(2), mt.arange(3), indexing="ij")
+    >>> y.tolist(), x.tolist()
+    ([[0, 0, 0], [1, 1, 1]], [[0, 1, 2], [0, 1, 2]])
+    """
+    is_list = len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
+    tensors = _listed("meshgrid", tensors[0] if is_list else tensors, RuntimeError)
+    if indexing is None:
+        warnings.warn("meshgrid: pass the indexing argument, 'ij' as so far or 'xy'", stacklevel=2)
+    if indexing not in (None, "ij", "xy"):
+        raise RuntimeError(f"meshgrid expected indexing to be 'ij' or 'xy', got {indexing!r}")
+    if any(x.ndim > 1 for x in tensors) or len({x.dtype for x in tensors}) > 1:
+        came = ", ".join(f"{x.dtype} {x.shape}" for x in tensors)
+        raise RuntimeError(f"meshgrid expected vectors of one type, got {came}")
+    n = len(tensors)
+    places = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else range(n)
+    shape = [tensors[i].numel() for i in places]
+    lines = [reshape(x, [-1 if i == place else 1 for i in range(n)]) for x, place in zip(tensors, places)]
+    return tuple(expand(x, shape) for x in lines)
 
 
 # --- joining and copying ---------------------------------------------------------------------------------
@@ -388,8 +435,9 @@ def _listed(name, tensors, error_if_none):
     return tensors
 
 
-def unbind(input, dim=0):
+def unbind(input, dim=0, *, axis=None):
     """The slices along a dimension, without that dimension, as a tuple."""
+    dim = dim if axis is None else by_numpys_name(dim or None, axis)
     skipped = (slice(None),) * normalize_dim(dim, input.ndim)
     return tuple(input[(*skipped, i)] for i in range(input.shape[len(skipped)]))
 

@@ -27,6 +27,11 @@ def number_first(sample):
 REFLECTED = {"a method called on a number": number_first}
 
 
+def of_integers(sample):
+    """Whether elements of a sample are likely to be equal."""
+    return not sample.input.dtype.is_floating_point
+
+
 def drops(sample):
     """Whether a sample of dropout is random."""
     return sample.kwargs.get("training", True) and 0 < sample.kwargs.get("p", 0.5) < 1
@@ -48,6 +53,9 @@ FAMILIES = {
         "exp": Entry(),
         "log": Entry(),
         "sqrt": Entry(),
+        "square": Entry(),
+        "sin": Entry(),
+        "cos": Entry(),
         "sigmoid": Entry(),
         "tanh": Entry(),
         "nn.functional.relu": Entry(),
@@ -106,6 +114,11 @@ FAMILIES = {
         "amin": Entry(),
         "argmax": Entry(),
         "argmin": Entry(),
+        "norm": Entry(),
+        "norm/fro": Entry(),
+        "norm/inf": Entry(),
+        "cumsum": Entry(),
+        "topk": Entry(skip={"equal elements, whose order PyTorch leaves open": of_integers}),
         "logsumexp": Entry(),
         "softmax": Entry(),
         "softmax/with_dtype": Entry(),
@@ -114,12 +127,16 @@ FAMILIES = {
     },
     "product": {
         "matmul": Entry(),
+        "mm": Entry(),
+        "mv": Entry(),
+        "dot": Entry(),
         "__rmatmul__": Entry(),
         "nn.functional.linear": Entry(),
     },
     "shape": {
         "reshape": Entry(),
         "view": Entry(),
+        "view_as": Entry(),
         "flatten": Entry(),
         "unflatten": Entry(),
         "permute": Entry(),
@@ -132,6 +149,8 @@ FAMILIES = {
         "unsqueeze": Entry(),
         "expand": Entry(),
         "expand_as": Entry(),
+        "meshgrid/variadic_tensors": Entry(),
+        "meshgrid/list_of_tensors": Entry(),
         "broadcast_to": Entry(),
         "cat": Entry(),
         "stack": Entry(),
