@@ -58,7 +58,7 @@ HOUSE = [
         ],
     },
     {"d2l": [""]},
-    {"cli": ["arguments", "streams", "signals", "running", "networks", "command"]},
+    {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

@@ -35,11 +35,14 @@ def test_train_prints_the_two_lines_of_the_chapter_and_leaves_four_files(command
     code, out, _ = train(command, "--epochs", 2)
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "LeNet on Fashion-MNIST: 160 images to train on and 50 to test on"
-    assert lines[1] == "batch size 32, lr 0.9, seed 0, results in runs/lenet"
-    assert lines[2] == "training on cpu"
+    assert lines[:4] == [
+        "lenet on Fashion-MNIST: 160 images to train on and 50 to test on",
+        "61,706 parameters, at first Xavier-uniform",
+        "preset classic: batch size 32, lr 0.9, seed 0, results in runs/lenet",
+        "training on cpu",
+    ]
     results = r"loss \d\.\d{3}, train acc \d\.\d{3}, test acc \d\.\d{3}"
-    assert re.fullmatch(rf"epoch  1/2: {results}, \d+\.\d s", lines[3])
+    assert re.fullmatch(rf"epoch  1/2: {results}, \d+\.\d s", lines[4])
     assert re.fullmatch(results, lines[-4])
     assert re.fullmatch(r"\d+\.\d examples/sec on cpu", lines[-3])
     assert re.fullmatch(r"\d+\.\d s of wall clock, .*", lines[-2])
@@ -119,10 +122,10 @@ def test_a_run_does_not_go_on_with_another_recipe(command):
 def test_ctrl_c_leaves_the_last_epoch_and_says_how_to_go_on(command, monkeypatch):
     save = training.Run.save
 
-    def interrupted(run, net, optimizer, history, recipe):
+    def interrupted(run, net, optimizer, history, recipe, **others):
         if len(history) == 2:
             raise KeyboardInterrupt
-        save(run, net, optimizer, history, recipe)
+        save(run, net, optimizer, history, recipe, **others)
 
     monkeypatch.setattr(training.Run, "save", interrupted)
     code, _, err = train(command, "--epochs", 2, "--out", "run")

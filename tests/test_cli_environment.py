@@ -51,7 +51,7 @@ def test_a_training_needs_no_streams(tmp_path, closed):
 
 def test_a_training_whose_output_is_no_longer_read_goes_on_to_its_end(tmp_path):
     done = run(f"minitorch-cnn {TRAIN} --epochs 2 | head -n 1", tmp_path)
-    assert done.returncode == 0 and done.stderr == "" and "LeNet on Fashion-MNIST" in done.stdout
+    assert done.returncode == 0 and done.stderr == "" and "lenet on Fashion-MNIST" in done.stdout
     assert len(training.Run(tmp_path / "run").load().history) == 2
 
 
@@ -183,7 +183,9 @@ def test_offline_and_the_mirror_hold_for_this_command_alone(command, monkeypatch
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("recipe", [{"epochs": "many"}, {"lr": None}, {"batch_size": 2.5}, {"seed": True}, {"lr": -1}])
+@pytest.mark.parametrize(
+    "recipe", [{"epochs": "many"}, {"lr": None}, {"batch_size": 2.5}, {"seed": True}, {"lr": -1}, {"preset": 3}]
+)
 def test_a_recipe_that_is_not_the_commands(command, recipe):
     command(*TRAIN.split())
     from minitorch_cnn import models, optim

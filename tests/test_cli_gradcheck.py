@@ -78,7 +78,7 @@ def test_gradcheck_of_lenet(command, tmp_path):
     code, out, err = command("gradcheck", "--plot", "error.png")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "minitorch_cnn.models:LeNet, input (2, 1, 28, 28), seed 0: 63,274 elements"
+    assert lines[0] == "lenet, input (2, 1, 28, 28), seed 0: 63,274 elements"
     assert lines[1] == "eps 1e-06, allowed error 1e-07 + 0.001 |quotient|"
     assert len([line for line in lines if line.endswith("  ok")]) == 11
     assert "11 of 11 gradients agree with their difference quotients." in out
@@ -140,7 +140,7 @@ def test_summary_of_lenet_and_of_a_model(command):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("right_net", "expected a module and a name, such as mynet:Net, got 'right_net'"),
+        ("right_net", "--model expected lenet, or a module and a name, such as mynet:Net, got 'right_net'"),
         (":Net", "expected a module and a name"),
         ("nowhere:Net", "--model nowhere:Net: ModuleNotFoundError: No module named 'nowhere'"),
         ("right_net:Nett", "--model right_net:Nett: the module right_net has no Nett"),

@@ -133,9 +133,9 @@ def test_from_time_to_time_a_checkpoint_is_saved_within_the_epoch(command, monke
     saved, really = [], Run.save
     monkeypatch.setattr(cli.running, "SAVE_EVERY", -1)
 
-    def save(run, *arguments, within=None):
+    def save(run, *arguments, within=None, **others):
         saved.append(within and within["batch"])
-        really(run, *arguments, within=within)
+        really(run, *arguments, within=within, **others)
 
     monkeypatch.setattr(Run, "save", save)
     assert command("--epochs", 2, "--out", "run")[0] == 0
@@ -147,10 +147,10 @@ def test_a_checkpoint_within_the_epoch_that_cannot_be_saved_does_not_end_the_tra
     monkeypatch.setattr(cli.running, "SAVE_EVERY", -1)
     really = Run.save
 
-    def save(run, *arguments, within=None):
+    def save(run, *arguments, within=None, **others):
         if within:
             raise OSError(28, "No space left on device", "run/checkpoint.safetensors")
-        really(run, *arguments)
+        really(run, *arguments, **others)
 
     monkeypatch.setattr(Run, "save", save)
     code, _, err = command("--epochs", 1, "--out", "run")

@@ -26,6 +26,17 @@ def positive(text):
     return number
 
 
+def one_of(names):
+    """Make a converter that takes these names alone."""
+
+    def convert(text):
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, got {text!r}")
+        return text
+
+    return convert
+
+
 def shape(text):
     """Convert sizes with commas between them, as in ``2,1,28,28``, to a tuple."""
     sizes = text.strip("() ").split(",")

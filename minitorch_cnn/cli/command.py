@@ -1,15 +1,15 @@
-"""The command ``minitorch-cnn``: train LeNet on Fashion-MNIST, evaluate what was trained, look into a network."""
+"""The command ``minitorch-cnn``: train a network on Fashion-MNIST, evaluate what was trained, look into a network."""
 
 import argparse
 import sys
 import warnings
-from pathlib import Path
 
 import minitorch_cnn
-from minitorch_cnn import data, models, training
+from minitorch_cnn import data, training
 from minitorch_cnn.cli import networks
 from minitorch_cnn.cli.arguments import name_of
-from minitorch_cnn.cli.running import CONVERTERS, RECIPE, RUNS, device_of, load_data, train
+from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, recipe_of
+from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
 from minitorch_cnn.cli.streams import sturdy_streams
 from minitorch_cnn.data.files import escaped
 
@@ -53,12 +53,11 @@ def main(argv=None):
 
 
 def evaluate(arguments):
-    """Measure a trained LeNet on the test images, class by class."""
+    """Measure a trained network on the test images, class by class."""
     device = device_of(arguments.device)
-    path, weights = _find_weights(arguments)
-    net = models.LeNet()
-    net.load_state_dict(weights)
-    _, test_iter = load_data(RECIPE["batch_size"], arguments)
+    trained = arguments.checkpoint or training.Run.newest(RUNS).folder
+    net, path = networks.trained_network(trained, arguments.best, arguments.model)
+    _, test_iter = load_data(256, arguments)
     result = training.evaluate(net, test_iter, device)
 
     print(f"{path} on {device}, {result.confusion.sum():,} test images")
@@ -70,17 +69,6 @@ def evaluate(arguments):
         other = mistakes[i].argmax()
         confused = f"{data.FashionMNIST.classes[other]} ({mistakes[i, other]})" if mistakes[i, other] else "-"
         print(f"{name:<12} {right:>8.3f}  {confused}")
-
-
-def _find_weights(arguments):
-    """Return the path of what is to be evaluated, and the weights that are there."""
-    path = Path(arguments.checkpoint or training.Run.newest(RUNS).folder)
-    if path.is_file():
-        if arguments.best:
-            raise RuntimeError(f"--best is for the folder of a run, and {path} is a file: leave one of them out")
-        return path, training.load_weights(path)
-    run = training.Run(path)
-    return run.best if arguments.best else run.checkpoint, run.load_weights(best=arguments.best)
 
 
 # --- the command line ------------------------------------------------------------------------------------
@@ -98,23 +86,27 @@ def _parser():
 
 
 def _add_train(commands):
-    parser = commands.add_parser("train", help="train LeNet and save the results", description=train.__doc__)
+    parser = commands.add_parser("train", help="train a network and save the results", description=train.__doc__)
     parser.set_defaults(command=train)
 
+    networks.add_spec(parser, "lenet")
+    presets = ", ".join(f"{name} is {preset.summary}" for name, preset in PRESETS.items())
+    help = f"settings of a recipe, which the options below change: {presets} (default: classic)"
+    parser.add_argument("--preset", type=CONVERTERS["preset"], metavar="NAME", help=help)
     for name, help in (
         ("epochs", "times to go through the training images, in all"),
-        ("lr", "learning rate of SGD"),
+        ("lr", "learning rate"),
         ("batch_size", "images per step"),
         ("seed", "of the initial weights and the shuffling; the same seed gives the same run"),
     ):
         option = f"--{name.replace('_', '-')}"
-        help = f"{help} (default: {RECIPE[name]})"
+        help = f"{help} (default: {recipe_of()[name]})"
         parser.add_argument(option, type=CONVERTERS[name], metavar="N", help=help)
     parser.add_argument(
         "--out",
         type=name_of,
         metavar="DIR",
-        help=f"folder for the results (default: {RUNS}, or {RUNS}-2 and so on if it is taken)",
+        help=f"folder for the results (default: {RUNS}/lenet, or {RUNS}/lenet-2 and so on if it is taken)",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
@@ -133,8 +125,9 @@ def _add_evaluate(commands):
     parser.set_defaults(command=evaluate)
     parser.add_argument(
         "checkpoint", nargs="?", type=name_of,
-        help=f"a run's folder, its checkpoint, or a safetensors file of weights (default: the latest of {RUNS}*)",
+        help=f"a run's folder, its checkpoint, or a safetensors file of weights (default: the latest run in {RUNS})",
     )  # fmt: skip
+    networks.add_spec(parser, "that of the run; of a file of weights, lenet")
     parser.add_argument(
         "--best", action="store_true", help="of a run's folder, take the epoch of the best test accuracy"
     )

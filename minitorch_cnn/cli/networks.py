@@ -1,4 +1,4 @@
-"""The commands that look at a network, LeNet or the user's: ``gradcheck`` and ``summary``."""
+"""What ``--model`` means, and the commands that look at a network: ``gradcheck`` and ``summary``."""
 
 import errno
 import importlib
@@ -7,11 +7,106 @@ import sys
 from pathlib import Path
 
 import minitorch_cnn
-from minitorch_cnn import models, nn
-from minitorch_cnn.cli.arguments import at_least, png, positive, shape
+from minitorch_cnn import models, nn, training
+from minitorch_cnn.cli.arguments import at_least, name_of, png, positive, shape
 from minitorch_cnn.data.files import atomic_file
+from minitorch_cnn.training.checkpoint import load_saved
 
-LENET = "minitorch_cnn.models:LeNet"
+NETWORKS = {"lenet": lambda: models.LeNet().apply(models.xavier_uniform)}
+INITIAL = {"lenet": "Xavier-uniform"}  # the weights of those that do not keep their layers' own
+SPEC = f"{', '.join(NETWORKS)}, or MODULE:NAME: a module, and in it a network or what makes one when called"
+
+
+def network_of(spec):
+    """The network that ``--model`` means, with the weights that its training begins with.
+
+    LeNet's are Xavier-uniform, as in the chapter. A network of the user's keeps those that it was made with.
+
+    Parameters
+    ----------
+    spec : str
+        A name in `NETWORKS`, or ``module:name``, where the name is that of a network or of what makes one.
+
+    Returns
+    -------
+    nn.Module
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such network, or the user's code fails.
+    """
+    if spec in NETWORKS:
+        return NETWORKS[spec]()
+    if ":" not in spec:
+        names = ", ".join(NETWORKS)
+        raise RuntimeError(f"--model expected {names}, or a module and a name, such as mynet:Net, got {spec!r}")
+    model = _named("--model", spec)
+    if not isinstance(model, nn.Module) and callable(model):
+        model = explained(f"--model {spec}", model)
+    if not isinstance(model, nn.Module):
+        raise RuntimeError(f"--model {spec}: expected an nn.Module or what makes one, got {type(model).__name__}")
+    return model
+
+
+def trained_network(path, best=False, spec=None):
+    """A trained network, in evaluation mode, and the file that its weights are from.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of a run, its checkpoint, or a file of weights.
+    best : bool, default False
+        Of a run's folder, take the epoch of the best test accuracy.
+    spec : str, optional
+        The network, as for `network_of`; by default the one that the run was trained with, which a file of weights
+        alone does not tell: LeNet.
+
+    Returns
+    -------
+    nn.Module, Path
+
+    Raises
+    ------
+    RuntimeError
+        If there is nothing to read, if it is damaged, or if it does not fit the network.
+    """
+    path = Path(path)
+    if path.is_file():
+        if best:
+            raise RuntimeError(f"--best is for the folder of a run, and {path} is a file: leave one of them out")
+        saved = load_saved(path)
+        weights = saved.model
+    else:
+        run = training.Run(path)
+        saved, path = run.load(), run.best if best else run.checkpoint
+        weights = run.load_weights(best=True) if best else saved.model
+    spec = spec or str(saved.recipe.get("model", "lenet"))
+    net = network_of(spec)
+    try:
+        net.load_state_dict(weights)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise RuntimeError(f"the weights in {path} are not those of --model {spec}: {error}") from error
+    return net.eval(), path
+
+
+def check_for_images(net, spec):
+    """Refuse a network that does not map grey images of 28×28 pixels to one number for each of ten classes.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    images, expected = minitorch_cnn.zeros(2, 1, 28, 28), (2, 10)
+    with minitorch_cnn.no_grad():
+        y = explained(f"--model {spec}", net.eval(), images)
+    net.train()
+    if getattr(y, "shape", None) != expected:
+        came = getattr(y, "shape", type(y).__name__)
+        raise RuntimeError(
+            f"--model {spec}: of images of shape {images.shape}, expected outputs of shape {expected}, one for each "
+            f"class, got {came}"
+        )
 
 
 def gradcheck(arguments):
@@ -39,11 +134,11 @@ def gradcheck(arguments):
 
 def _check_model(arguments, settings):
     """The report on a network, and on an input of random numbers between 0 and 1."""
-    model = _model(arguments.model).double().train(not arguments.eval)
+    model = network_of(arguments.model).double().train(not arguments.eval)
     images = minitorch_cnn.rand(*arguments.input_shape, dtype=minitorch_cnn.float64, requires_grad=True)
     elements = sum(x.numel() for x in (images, *model.parameters()))
     print(f"{arguments.model}, input {arguments.input_shape}, seed {arguments.seed}: {elements:,} elements", flush=True)
-    return _explained(arguments.model, minitorch_cnn.gradcheck_report, model, images, **settings)
+    return explained(arguments.model, minitorch_cnn.gradcheck_report, model, images, **settings)
 
 
 def _check_pair(arguments, settings):
@@ -55,12 +150,12 @@ def _check_pair(arguments, settings):
     shapes = " and ".join(map(str, arguments.shape))
     elements = sum(array.size for array in arrays)
     print(f"{' and '.join(arguments.pair)}, inputs {shapes}, seed {arguments.seed}: {elements:,} elements", flush=True)
-    return _explained(" and ".join(arguments.pair), minitorch_cnn.checking.check_pair, *functions, *arrays, **settings)
+    return explained(" and ".join(arguments.pair), minitorch_cnn.checking.check_pair, *functions, *arrays, **settings)
 
 
 def summary(arguments):
     """List the layers of a network: output shapes, parameters, multiply-adds, receptive fields, memory."""
-    print(_explained(arguments.model, nn.summary, _model(arguments.model), arguments.input_shape))
+    print(explained(arguments.model, nn.summary, network_of(arguments.model), arguments.input_shape))
 
 
 def add_gradcheck(commands):
@@ -98,27 +193,18 @@ def add_summary(commands):
     _add_model(parser, (1, 1, 28, 28))
 
 
+def add_spec(parser, default):
+    """Add ``--model`` to a command; `default` is for its help."""
+    parser.add_argument("--model", type=name_of, metavar="SPEC", help=f"{SPEC} (default: {default})")
+
+
 def _add_model(parser, default):
-    parser.add_argument(
-        "--model", default=LENET, metavar="MODULE:NAME",
-        help=f"a module, and the name in it of a network or of what makes one when called (default: {LENET})",
-    )  # fmt: skip
+    add_spec(parser, "lenet")
+    parser.set_defaults(model="lenet")
     sizes = ",".join(map(str, default))
     parser.add_argument(
         "--input-shape", type=shape, default=default, metavar="N,C,H,W", help=f"with the batch (default: {sizes})"
     )
-
-
-def _model(spec):
-    """The network that ``module:name`` means."""
-    if spec == LENET:
-        return models.LeNet()
-    model = _named("--model", spec)
-    if not isinstance(model, nn.Module) and callable(model):
-        model = _explained(f"--model {spec}", model)
-    if not isinstance(model, nn.Module):
-        raise RuntimeError(f"--model {spec}: expected an nn.Module or what makes one, got {type(model).__name__}")
-    return model
 
 
 def _named(option, spec):
@@ -128,14 +214,19 @@ def _named(option, spec):
         raise RuntimeError(f"{option} expected a module and a name, such as mynet:Net, got {spec!r}")
     if "" not in sys.path:
         sys.path.insert(0, "")  # what `python -m` does: modules of the present folder are found
-    found = getattr(_explained(f"{option} {spec}", importlib.import_module, module), name, None)
+    found = getattr(explained(f"{option} {spec}", importlib.import_module, module), name, None)
     if found is None:
         raise RuntimeError(f"{option} {spec}: the module {module} has no {name}")
     return found
 
 
-def _explained(what, function, *args, **kwargs):
-    """Call a function that runs the user's code; an error from it becomes a message of ours."""
+def explained(what, function, *args, **kwargs):
+    """Call a function that runs the user's code; an error from it becomes a message of ours.
+
+    Raises
+    ------
+    RuntimeError
+    """
     try:
         return function(*args, **kwargs)
     except Exception as error:

@@ -2,24 +2,24 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
 import warnings
 
 import minitorch_cnn
-from minitorch_cnn import backend, d2l, models, optim, training
-from minitorch_cnn.cli.arguments import at_least, positive
+from minitorch_cnn import backend, d2l, training
+from minitorch_cnn.cli import networks
+from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, beside_published, recipe_of
 from minitorch_cnn.cli.signals import Interrupted, Signals
 
-RUNS = "runs/lenet"
+RUNS = "runs"
 SAVE_EVERY = 300  # seconds between checkpoints within an epoch
-RECIPE = {"epochs": 10, "lr": 0.9, "batch_size": 256, "seed": 0}  # the chapter's
-CONVERTERS = {"epochs": at_least(1), "lr": positive, "batch_size": at_least(1), "seed": at_least(0)}
 
 
 def train(arguments):
-    """Train LeNet with the chapter's recipe, or go on with a run; started by mpiexec, on all its processes."""
+    """Train LeNet by the chapter's recipe, or what the options say; started by mpiexec, on all its processes."""
     with Signals() as signals, training.join() as group:
         _train(arguments, group, signals)
 
@@ -50,27 +50,31 @@ def _train(arguments, group, signals):
 
 
 def _train_in(run, checkpoint, arguments, device, group, signals):
-    recipe = {**RECIPE, **(checkpoint.recipe if checkpoint else {}), **_given(arguments)}
-    net, optimizer, history = _network(recipe, checkpoint, device, run)
+    recipe = recipe_of(**{**(checkpoint.recipe if checkpoint else {}), **_given(arguments)})
+    net = _network(recipe, device, run)
     if checkpoint and group.rank == 0:
         _writing(run.folder, run.repair, checkpoint)
     if checkpoint and len(checkpoint.history) >= recipe["epochs"]:
         print(f"{run.folder} is finished after epoch {len(checkpoint.history)}: {checkpoint.history[-1]}")
-        print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
+        if PRESETS[recipe["preset"]].schedule is None:
+            print(f"To train it further: minitorch-cnn train --resume --out {run.folder} --epochs N")
         return
     train_iter, test_iter = group.once(load_data, recipe["batch_size"], arguments)
-    _announce(run, recipe, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
+    optimizer, schedule, history = _begin(net, recipe, checkpoint, len(train_iter))
+    _announce(run, recipe, net, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
 
     def after_step(progress):
-        """Save within the epoch, when a signal asks for the end or from time to time."""
+        """Change the learning rate; save within the epoch, when a signal asks for the end or from time to time."""
         nonlocal saved_at
+        if schedule is not None:
+            schedule.step()
         asks, is_due = signals.received is not None, group.rank == 0 and time.monotonic() - saved_at > SAVE_EVERY
         asks, is_due = group.sum([asks, is_due])  # all processes do the same
         if (asks or is_due) and progress.batch < progress.batches:
             within = progress.within()
             if group.rank == 0:
                 try:
-                    run.save(net, optimizer, history, recipe, within=within)
+                    run.save(net, optimizer, history, recipe, within=within, schedule=schedule)
                 except OSError as error:  # a disk that is full now may not be at the end of the epoch
                     warnings.warn(f"no checkpoint was saved within the epoch: {_cause_of(error)}", stacklevel=2)
             saved_at = time.monotonic()
@@ -79,7 +83,7 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
 
     def after_epoch(optimizer, history):
         nonlocal saved_at
-        run.save(net, optimizer, history, recipe)
+        run.save(net, optimizer, history, recipe, schedule=schedule)
         saved_at = time.monotonic()
         row = history[-1]
         print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
@@ -100,6 +104,8 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.monotonic() - begun:.1f} s of wall clock, with loading, evaluation and saving")
     print(f"saved in {run.folder}: {', '.join(run.FILES)}, epochs/")
+    if published := beside_published(recipe, history):
+        print(f"\n{published}")
 
 
 def device_of(name):
@@ -109,7 +115,7 @@ def device_of(name):
 
 def _given(arguments):
     """The settings of the recipe that stand on the command line."""
-    return {name: getattr(arguments, name) for name in RECIPE if getattr(arguments, name) is not None}
+    return {name: getattr(arguments, name) for name in CONVERTERS if getattr(arguments, name) is not None}
 
 
 def load_data(batch_size, arguments):
@@ -133,7 +139,8 @@ def _open_run(arguments):
         if not run.folder.is_dir():
             raise training.CheckpointError(f"there is no checkpoint {run.checkpoint}")
     else:
-        run = _writing(RUNS, lambda: training.Run(arguments.out) if arguments.out else training.Run.fresh(RUNS))
+        fresh = f"{RUNS}/{re.sub('[^A-Za-z0-9_.-]', '-', arguments.model or 'lenet')}"
+        run = _writing(RUNS, lambda: training.Run(arguments.out) if arguments.out else training.Run.fresh(fresh))
     try:
         _writing(run.folder, run.lock)
         checkpoint = _checkpoint_of(run, arguments) if arguments.resume else None
@@ -152,20 +159,21 @@ def _open_run(arguments):
 def _checkpoint_of(run, arguments):
     """Read what to go on from, and refuse to mix two recipes: only the number of epochs may change."""
     checkpoint = run.load()
-    for name, convert in CONVERTERS.items():
-        if name in checkpoint.recipe:
+    for name, value in checkpoint.recipe.items():
+        if name in CONVERTERS:
             try:
-                convert(repr(checkpoint.recipe[name]))
+                checkpoint.recipe[name] = CONVERTERS[name](value if isinstance(value, str) else repr(value))
             except argparse.ArgumentTypeError as error:
                 raise training.CheckpointError(
                     f"{run.checkpoint} is no run of this command: its {name}: {error}"
                 ) from error
+    begun_with = recipe_of(**checkpoint.recipe)
+    may_change = {"epochs"} if PRESETS[begun_with["preset"]].schedule is None else set()
     for name, value in _given(arguments).items():
-        begun_with = checkpoint.recipe.get(name, value)
-        if name != "epochs" and value != begun_with:
+        if name not in may_change and value != begun_with[name]:
             option = name.replace("_", "-")
             raise RuntimeError(
-                f"{run.folder} was begun with --{option} {begun_with}, it cannot go on with {value}: "
+                f"{run.folder} was begun with --{option} {begun_with[name]}, it cannot go on with {value}: "
                 f"leave --{option} out, or start a new run"
             )
     return checkpoint
@@ -183,24 +191,34 @@ def _cause_of(error):
     return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or error
 
 
-def _network(recipe, checkpoint, device, run):
-    """Return LeNet, its optimizer and its history: as the seed makes them, or as the checkpoint holds them."""
+def _network(recipe, device, run):
+    """The network, with the weights that its seed begins with."""
     minitorch_cnn.manual_seed(recipe["seed"])
-    net = models.LeNet()
-    net.apply(models.xavier_uniform)
+    net = networks.network_of(recipe["model"])
+    networks.check_for_images(net, recipe["model"])
     net.to(device)
     run.begin(net)
-    optimizer = optim.SGD(net.parameters(), lr=recipe["lr"])
+    return net
+
+
+def _begin(net, recipe, checkpoint, batches):
+    """The optimizer, its schedule and the history; with the network, as they are at first, or in the checkpoint."""
+    preset = PRESETS[recipe["preset"]]
+    optimizer = preset.optimizer(net.parameters(), recipe["lr"])
+    schedule = preset.schedule and preset.schedule(optimizer, recipe["epochs"] * batches)
     if checkpoint is None:
-        return net, optimizer, training.History()
-    checkpoint.restore(net, optimizer)
-    return net, optimizer, checkpoint.history
+        return optimizer, schedule, training.History()
+    checkpoint.restore(net, optimizer, schedule)
+    return optimizer, schedule, checkpoint.history
 
 
-def _announce(run, recipe, history, within, train_iter, test_iter, device, group):
+def _announce(run, recipe, net, history, within, train_iter, test_iter, device, group):
     images = f"{len(train_iter.dataset):,} images to train on and {len(test_iter.dataset):,} to test on"
-    print(f"LeNet on Fashion-MNIST: {images}")
-    print(f"batch size {recipe['batch_size']}, lr {recipe['lr']:g}, seed {recipe['seed']}, results in {run.folder}")
+    print(f"{recipe['model']} on Fashion-MNIST: {images}")
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    print(f"{parameters:,} parameters, at first {networks.INITIAL.get(recipe['model'], 'as the network makes them')}")
+    settings = f"batch size {recipe['batch_size']}, lr {recipe['lr']:g}, seed {recipe['seed']}"
+    print(f"preset {recipe['preset']}: {settings}, results in {run.folder}")
     print(f"training on {device}")
     if group.size > 1:
         print(f"{group.size} processes share each batch; threads of each: {group.threads}. Should one fail, go on with")

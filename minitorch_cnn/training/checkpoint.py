@@ -180,8 +180,23 @@ def load_weights(path):
         If there is no such file, if it is damaged, or of a format or type of numbers that is not read. (Files made
         elsewhere carry no digests to verify.)
     """
+    return load_saved(path).model
+
+
+def load_saved(path):
+    """Read a checkpoint; weights alone become one that has nothing else.
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    CheckpointError
+        As `load_weights`.
+    """
     tensors, state = _read(path)
-    return load_checkpoint(path).model if state else tensors
+    return load_checkpoint(path) if state else Checkpoint(model=tensors)
 
 
 # --- from a state to what JSON can hold, and back ---------------------------------------------------------

@@ -81,11 +81,9 @@ class Run:
 
     @classmethod
     def newest(cls, folder):
-        """Return the run of ``folder``, ``folder-2``, ... that was saved last; ``folder`` if there is none."""
-        folder = Path(folder)
-        runs = [cls(path) for path in (folder, *folder.parent.glob(f"{folder.name}-*"))]
-        saved = [run for run in runs if run.checkpoint.is_file()]
-        return max(saved, key=lambda run: run.checkpoint.stat().st_mtime, default=runs[0])
+        """Return the run that was saved last of those in a folder; the folder itself as a run, if there is none."""
+        saved = [run for run in map(cls, Path(folder).glob("*")) if run.checkpoint.is_file()]
+        return max(saved, key=lambda run: run.checkpoint.stat().st_mtime, default=cls(folder))
 
     def has_results(self):
         """Whether saving here would replace a file."""

@@ -38,11 +38,11 @@ def test_a_fresh_run_takes_the_first_free_folder(tmp_path):
 
 
 def test_the_newest_run_is_the_one_saved_last(tmp_path):
-    assert Run.newest(tmp_path / "lenet").folder == tmp_path / "lenet"
-    for name in ("lenet", "lenet-2"):
-        save(Run(tmp_path / name))
-    os.utime(Run(tmp_path / "lenet").checkpoint, (time.time() + 10,) * 2)
-    assert Run.newest(tmp_path / "lenet").folder == tmp_path / "lenet"
+    assert Run.newest(tmp_path / "runs").folder == tmp_path / "runs"
+    for name in ("lenet", "mine"):
+        save(Run(tmp_path / "runs" / name))
+    os.utime(Run(tmp_path / "runs/lenet").checkpoint, (time.time() + 10,) * 2)
+    assert Run.newest(tmp_path / "runs").folder == tmp_path / "runs/lenet"
 
 
 def test_a_file_in_the_way_is_found_before_training(tmp_path):

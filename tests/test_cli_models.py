@@ -1,0 +1,181 @@
+"""--model and --preset: which network a run trains and remembers, and by which recipe."""
+
+import re
+import sys
+
+import pytest
+from tiny_fashion import TinyFashion
+
+import minitorch_cnn as mt
+from minitorch_cnn import cli, data, models, training
+from minitorch_cnn.cli import networks, recipes
+from minitorch_cnn.training.history import Epoch, History
+
+MODEL = """
+from minitorch_cnn import nn
+
+def net():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, 10))
+
+def two_classes():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 2))
+
+def colours():
+    return nn.Conv2d(3, 10, kernel_size=28)
+"""
+TRAIN = ("train", "--device", "cpu", "--epochs", 1, "--batch-size", 32)
+
+
+@pytest.fixture(autouse=True)
+def _tiny_data_and_a_module_in_a_folder_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_nets.py").write_text(MODEL)
+    yield
+    sys.modules.pop("own_nets", None)
+
+
+def recipe(folder):
+    return training.Run(folder).load().recipe
+
+
+# --- --model -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_trains_a_network_of_ones_own_and_remembers_it(command):
+    code, out, err = command(*TRAIN, "--model", "own_nets:net", "--lr", 0.1)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("own_nets:net on Fashion-MNIST: ")
+    assert lines[1] == "9,550 parameters, at first as the network makes them"
+    assert lines[2].endswith("results in runs/own_nets-net")
+    assert recipe("runs/own_nets-net")["model"] == "own_nets:net"
+    code, out, err = command("evaluate")
+    assert (code, err) == (0, "") and out.startswith("runs/own_nets-net/checkpoint.safetensors on ")
+    code, out, err = command("train", "--resume", "--epochs", 2)
+    assert (code, err) == (0, "") and "own_nets:net on" in out and "going on after epoch 1" in out
+
+
+def test_the_network_of_a_run_has_its_weights_and_is_in_evaluation_mode(command):
+    assert command(*TRAIN, "--model", "own_nets:net", "--epochs", 3, "--lr", 0.1, "--out", "run")[0] == 0
+    for best in (False, True):
+        net, path = networks.trained_network("run", best=best)
+        weights = training.load_weights(path)
+        assert str(path) == ("run/best.safetensors" if best else "run/checkpoint.safetensors")
+        assert not any(module.training for module in net.modules())
+        assert all(mt.equal(value, weights[name]) for name, value in net.state_dict().items())
+
+
+def test_the_initial_weights_are_xaviers_for_lenet_and_the_networks_own_for_others():
+    mt.manual_seed(3)
+    expected = models.LeNet().apply(models.xavier_uniform).state_dict()
+    mt.manual_seed(3)
+    found = networks.network_of("lenet").state_dict()
+    assert all(mt.equal(found[name], value) for name, value in expected.items())
+    mt.manual_seed(3)
+    own = models.LeNet().state_dict()
+    mt.manual_seed(3)
+    found = networks.network_of("minitorch_cnn.models:LeNet").state_dict()
+    assert all(mt.equal(found[name], value) for name, value in own.items())
+
+
+def test_a_recipe_without_a_model_means_lenet(command):
+    net = models.LeNet()
+    optimizer = mt.optim.SGD(net.parameters(), lr=0.9)
+    history = History([Epoch(1, 2.3, 0.1, 0.1, 9.0, 9.0)])
+    settings = {"epochs": 2, "lr": 0.9, "batch_size": 32, "seed": 0}
+    run = training.Run("run")
+    run.prepare()
+    run.save(net, optimizer, history, settings)
+    assert command("evaluate", "run")[0] == 0
+    assert command("train", "--resume", "--out", "run")[0] == 0
+    assert recipe("run") == {"model": "lenet", "preset": "classic", **settings}
+
+
+def test_a_run_goes_on_with_its_own_model_and_preset_alone(command):
+    assert command(*TRAIN)[0] == 0
+    for option, given, begun in (("model", "own_nets:net", "lenet"), ("preset", "book-v1", "classic")):
+        code, _, err = command("train", "--resume", "--epochs", 2, f"--{option}", given)
+        assert code == 1
+        assert (
+            f"runs/lenet was begun with --{option} {begun}, it cannot go on with {given}: leave --{option} out" in err
+        )
+    assert command("train", "--resume", "--epochs", 2, "--model", "lenet", "--preset", "classic")[0] == 0
+
+
+def test_weights_alone_are_lenets_or_those_of_the_model_that_is_named(command):
+    assert command(*TRAIN, "--model", "own_nets:net", "--out", "run")[0] == 0
+    code, out, _ = command("evaluate", "run/weights.safetensors", "--model", "own_nets:net")
+    assert code == 0 and "test acc" in out
+    code, _, err = command("evaluate", "run/weights.safetensors")
+    assert code == 1 and "the weights in run/weights.safetensors are not those of --model lenet: " in err
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("lenett", "--model expected lenet, or a module and a name, such as mynet:Net, got 'lenett'"),
+        ("own_nets:nett", "--model own_nets:nett: the module own_nets has no nett"),
+        (
+            "own_nets:two_classes",
+            "--model own_nets:two_classes: of images of shape (2, 1, 28, 28), expected outputs of shape (2, 10), one "
+            "for each class, got (2, 2)",
+        ),
+        ("own_nets:colours", "--model own_nets:colours: RuntimeError: conv2d expected an input"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_explained_and_leaves_no_folder(command, tmp_path, spec, message):
+    code, _, err = command(*TRAIN, "--model", spec)
+    assert code == 1 and message in err and "Traceback" not in err
+    assert not list(tmp_path.glob("runs/*"))
+
+
+# --- --preset ----------------------------------------------------------------------------------------------
+
+
+def test_a_preset_gives_the_settings_and_options_change_them(command):
+    assert command("train", "--device", "cpu", "--preset", "book-v1", "--epochs", 1, "--out", "run")[0] == 0
+    expected = {"model": "lenet", "preset": "book-v1", "epochs": 1, "lr": 0.1, "batch_size": 128, "seed": 0}
+    assert recipe("run") == expected
+    code, _, err = command(*TRAIN, "--preset", "book-v3")
+    assert code == 2 and "--preset: expected one of classic, book-v1" in err and "got 'book-v3'" in err
+
+
+@pytest.mark.parametrize(
+    ("preset", "published"),
+    [
+        ("classic", r"199 published runs  0\.468 \[0\.449, 0\.525\]  0\.824 \[0\.799, 0\.834\]  0\.806 \[.*\]"),
+        ("book-v1", r"the book, version 1\.0  4               about 0\.728"),
+    ],
+)
+def test_what_was_published_stands_beside_our_results(command, preset, published):
+    code, out, _ = command("train", "--device", "cpu", "--preset", preset, "--seed", 1)
+    assert code == 0
+    head, ours, theirs = out.splitlines()[-3:]
+    last = training.Run("runs/lenet").load().history[-1]
+    assert head.startswith("result") and ours.startswith("this run") and re.fullmatch(published, theirs)
+    assert ours.endswith(f"{last.test_acc:.3f}")
+    if preset == "classic":
+        assert ours.split()[2:] == [f"{last.loss:.3f}", f"{last.train_acc:.3f}", f"{last.test_acc:.3f}"]
+
+
+def test_nothing_stands_beside_the_results_of_another_recipe():
+    history = History([Epoch(1, 2.3, 0.1, 0.1, 9.0, 9.0)])
+    assert recipes.beside_published(recipes.recipe_of(seed=7), history)
+    for other in ({"lr": 0.5}, {"epochs": 11}, {"model": "own_nets:net"}, {"preset": "book-v1", "batch_size": 256}):
+        assert recipes.beside_published(recipes.recipe_of(**other), history) == ""
+
+
+def test_the_epochs_at_ten_percent_are_counted():
+    history = History(Epoch(i, 2.3, acc, acc, 9.0, 9.0) for i, acc in enumerate((0.1, 0.1, 0.1, 0.4, 0.7), start=1))
+    ours = recipes.beside_published(recipes.recipe_of("book-v1"), history).splitlines()[1]
+    assert ours.split() == ["this", "run", "3", "0.700"]
+
+
+def test_help_names_the_models_and_the_presets(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name in (*networks.NETWORKS, *recipes.PRESETS, "MODULE:NAME"):
+        assert name in text
