@@ -57,7 +57,11 @@ HOUSE = [
             "lock", "runs",
         ],
     },
-    {"d2l": [""]},
+    {
+        "d2l": [
+            "names", "plotting", "regression", "classification", "convolution", "optimization", "design", "modules",
+        ],
+    },
     {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip

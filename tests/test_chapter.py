@@ -337,8 +337,9 @@ def test_training_with_the_helpers_of_d2l(notebook):
     notebook.run(LENET, LOADING)
     printed = notebook.run("history = d2l.train_ch6(net, train_iter, test_iter, 2, 0.9, 'cpu')").splitlines()
     assert printed[0] == "training on cpu"
-    assert printed[1] == str(notebook["history"][-1])
-    assert printed[2].endswith("examples/sec on cpu")
+    assert printed[1:3] == [f"epoch {row.epoch}/2: {row}" for row in notebook["history"]]
+    assert printed[3] == str(notebook["history"][-1])
+    assert printed[4].endswith("examples/sec on cpu")
 
 
 # --- the chapter's slips: the error leads to the cause ----------------------------------------------------

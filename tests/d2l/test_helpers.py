@@ -5,15 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_fashion import TinyFashion
 
 import minitorch_cnn as mt
-from minitorch_cnn import d2l, data, nn
-
-
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch):
-    monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
+from minitorch_cnn import d2l, nn
 
 
 def test_corr2d_is_the_convolution_of_the_library(device):
@@ -96,7 +90,9 @@ def test_animator_can_be_saved_and_takes_single_values(tmp_path):
     assert animator.axes[0].get_yscale() == "log"
 
 
-def test_animator_shows_itself_in_a_notebook(monkeypatch):
+@pytest.fixture
+def notebook(monkeypatch):
+    """What a notebook shows."""
     shown = []
     display = types.ModuleType("IPython.display")
     display.Image, display.display = (lambda png: png), shown.append
@@ -105,11 +101,15 @@ def test_animator_shows_itself_in_a_notebook(monkeypatch):
     ipython.display, ipython.get_ipython = display, lambda: types.SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shown
+
+
+def test_animator_shows_itself_in_a_notebook(notebook):
     animator = d2l.Animator()
     animator.add(1, 2.0)
     animator.add(2, 1.0)
-    assert len(shown) == 1  # the second picture took the place of the first
-    assert shown[0].startswith(b"\x89PNG")
+    assert len(notebook) == 1  # the second picture took the place of the first
+    assert notebook[0].startswith(b"\x89PNG")
 
 
 def test_import_costs_no_plotting():
@@ -119,6 +119,64 @@ def test_import_costs_no_plotting():
     assert done.stdout.strip() == "[]"
 
 
-def test_an_unknown_name_is_answered_with_those_there_are():
-    with pytest.raises(AttributeError, match=r"d2l' has no attribute 'plot'\. It has .*train_ch6"):
-        _ = d2l.plot
+@pytest.mark.parametrize("typed, meant", [("train_ch66", "train_ch6"), ("Trianer", "Trainer"), ("pltt", "plt")])
+def test_a_misspelt_name_is_answered_with_what_was_meant(typed, meant):
+    with pytest.raises(AttributeError, match=f"d2l' has no attribute '{typed}'. Did you mean: '{meant}'"):
+        getattr(d2l, typed)
+
+
+def test_what_the_book_downloads_is_out_of_reach():
+    with pytest.raises(AttributeError, match="no DATA_HUB: it fetches Fashion-MNIST alone. Put other files"):
+        _ = d2l.DATA_HUB
+
+
+def test_the_helpers_refuse_what_they_cannot_use():
+    x = mt.ones(4, 2)
+    with pytest.raises(TypeError, match="expected a tuple of tensors, got a Tensor: write load_array"):
+        d2l.load_array(x, 2)
+    with pytest.raises(RuntimeError, match="no gradient of parameter 1: call l.sum"):
+        w = mt.ones(2, requires_grad=True)
+        w.sum().backward()
+        d2l.sgd([w, x], 0.1, 4)
+    with pytest.raises(ValueError, match="one X for all curves or one for each, got 2 for 3 curves"):
+        d2l.plot([[1, 2], [1, 2]], [[1, 2], [3, 4], [5, 6]])
+    with pytest.raises(ValueError, match="as many x as y, got 3 and 2 in curve 0"):
+        d2l.plot([1, 2, 3], [1, 2])
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [1.0, 4.0, 9.0], (1, 4, 9), np.array([1, 4, 9]), mt.tensor([1.0, 4.0, 9.0], requires_grad=True),
+        [mt.tensor(1.0), mt.tensor(4.0), 9], [[1.0, 4.0, 9.0]], mt.tensor([[1.0, 4.0, 9.0]]),
+    ],
+)  # fmt: skip
+def test_plot_takes_one_curve_in_any_form(points):
+    for given in ([points], [[0, 1, 2], points]):
+        d2l.plot(*given)
+        (line,) = d2l.plt.gca().lines
+        assert [list(line.get_xdata()), list(line.get_ydata())] == [[0, 1, 2], [1, 4, 9]]
+
+
+def test_plot_draws_where_and_how_it_is_told():
+    _, (left, right) = d2l.plt.subplots(1, 2)
+    d2l.plot([[1, 10], [1, 100]], [[1, 2], [3, 4]], xscale="log", ylim=(0, 5), fmts=["r-", "b:"], axes=right)
+    assert not left.lines and right.get_xscale() == "log" and right.get_ylim() == (0, 5)
+    assert [(line.get_color(), line.get_linestyle()) for line in right.lines] == [("r", "-"), ("b", ":")]
+    assert [list(line.get_xdata()) for line in right.lines] == [[1, 10], [1, 100]]
+
+
+def test_train_ch6_prints_a_line_for_each_epoch_in_a_script(capsys):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    history = d2l.train_ch6(net, *d2l.load_data_fashion_mnist(16), 2, 0.1, "cpu")
+    first, *epochs, last, speed = capsys.readouterr().out.splitlines()
+    assert first == "training on cpu"
+    assert epochs == [f"epoch {row.epoch}/2: {row}" for row in history]
+    assert last == str(history[-1]) and speed.endswith("examples/sec on cpu")
+
+
+def test_train_ch6_shows_curves_instead_in_a_notebook(capsys, notebook):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    d2l.train_ch6(net, *d2l.load_data_fashion_mnist(16), 1, 0.1, "cpu")
+    assert capsys.readouterr().out.count("\n") == 3
+    assert len(notebook) == 1 and notebook[0].startswith(b"\x89PNG")

@@ -1,0 +1,53 @@
+"""What the book calls ``d2l.ones``, ``d2l.reduce_sum`` and so on: names that mean the same in every framework."""
+
+from minitorch_cnn import (  # isort: skip
+    abs, arange, eye, exp, float32, float64, int32, int64, linspace, log, matmul, normal, ones, ones_like, rand,
+    randn, reshape, sigmoid, stack, tanh, tensor, zeros, zeros_like,
+)  # fmt: skip
+from minitorch_cnn import cat as concat
+
+__all__ = [
+    "abs", "arange", "argmax", "astype", "concat", "exp", "eye", "float32", "float64", "int32", "int64", "linspace",
+    "log", "matmul", "normal", "numpy", "ones", "ones_like", "rand", "randn", "reduce_mean", "reduce_sum", "reshape",
+    "sigmoid", "size", "stack", "tanh", "tensor", "to", "transpose", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def argmax(x, *args, **kwargs):
+    """Return ``x.argmax(...)``."""
+    return x.argmax(*args, **kwargs)
+
+
+def astype(x, dtype):
+    """Return `x` with another type of elements."""
+    return x.type(dtype)
+
+
+def numpy(x):
+    """Return `x` as a NumPy array, without its graph."""
+    return x.detach().cpu().numpy()
+
+
+def reduce_mean(x, *args, **kwargs):
+    """Return ``x.mean(...)``."""
+    return x.mean(*args, **kwargs)
+
+
+def reduce_sum(x, *args, **kwargs):
+    """Return ``x.sum(...)``."""
+    return x.sum(*args, **kwargs)
+
+
+def size(x):
+    """Return how many elements `x` has."""
+    return x.numel()
+
+
+def to(x, *args, **kwargs):
+    """Return ``x.to(...)``: on another device, or of another type."""
+    return x.to(*args, **kwargs)
+
+
+def transpose(x):
+    """Return the transpose of a matrix."""
+    return x.t()
