@@ -1,17 +1,20 @@
 """The functions of ``torch.cuda``, and `capture`: a training step recorded once and replayed."""
 
+from __future__ import annotations
+
 from minitorch_cnn.backend import as_device, device_name, is_available, synchronize
+from minitorch_cnn.backend.types import DeviceLike
 from minitorch_cnn.gpu.capture import capture
 
 __all__ = ["capture", "device_count", "get_device_name", "is_available", "synchronize"]
 
 
-def device_count():
+def device_count() -> int:
     """How many GPUs this process uses: 1 if one can be used, else 0."""
     return int(is_available())
 
 
-def get_device_name(device="cuda"):
+def get_device_name(device: DeviceLike = "cuda") -> str:
     """The name of the GPU, such as ``"NVIDIA H100 80GB HBM3"``.
 
     Raises

@@ -1,11 +1,13 @@
 """The network of the chapter: LeNet, with sigmoids and average pooling as in 1998."""
 
+from __future__ import annotations
+
 from minitorch_cnn import nn
 
 __all__ = ["LeNet", "xavier_uniform"]
 
 
-def LeNet():
+def LeNet() -> nn.Sequential:
     """LeNet-5 for 28×28 grey images in 10 classes, as the chapter builds it.
 
     Two convolutions, each with a sigmoid and a pooling, then three linear layers: 61,706 parameters. The names in its
@@ -41,7 +43,7 @@ def LeNet():
     )  # fmt: skip
 
 
-def xavier_uniform(module):
+def xavier_uniform(module: nn.Module) -> None:
     """Draw the weight of a ``Linear`` or ``Conv2d`` anew, Xavier-uniform; leave every other module alone.
 
     It is made for ``Module.apply``. With PyTorch's default weights, a network of sigmoids hardly starts to learn.

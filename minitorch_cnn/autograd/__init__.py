@@ -5,21 +5,30 @@ the instance itself is the node of the graph. Because `backward` computes with t
 of its own: derivatives of any order. To be read first: `tensor`, `function`, `walk`, `mode`.
 """
 
+from typing import TYPE_CHECKING
+
 from minitorch_cnn.autograd import mode
 from minitorch_cnn.autograd.function import Function, wants_grad
 from minitorch_cnn.autograd.mode import *
 from minitorch_cnn.autograd.tensor import Tensor, Variable
 from minitorch_cnn.autograd.walk import backward, grad
 from minitorch_cnn.backend.arguments import no_attribute
+from minitorch_cnn.backend.types import MYPY
 
-__all__ = ["Function", "Tensor", "Variable", "backward", "grad", "wants_grad"]
-__all__ += mode.__all__
+if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
+    __all__ = ["Function", "Tensor", "Variable", "backward", "grad", "wants_grad"]
+    __all__ += mode.__all__
 
 
-def __getattr__(name):
-    """``torch.autograd.gradcheck`` and its kin, by the name that PyTorch has for them; see `checking`."""
-    import minitorch_cnn as mt
+if TYPE_CHECKING:
+    from minitorch_cnn.checking import gradcheck as gradcheck
+    from minitorch_cnn.checking import gradgradcheck as gradgradcheck
+else:
 
-    if name in mt.checking.__all__:
-        return getattr(mt.checking, name)
-    raise no_attribute("module 'minitorch_cnn.autograd'", name, [*__all__, *mt.checking.__all__])
+    def __getattr__(name):
+        """``torch.autograd.gradcheck`` and its kin, by the name that PyTorch has for them; see `checking`."""
+        import minitorch_cnn as mt
+
+        if name in mt.checking.__all__:
+            return getattr(mt.checking, name)
+        raise no_attribute("module 'minitorch_cnn.autograd'", name, [*__all__, *mt.checking.__all__])

@@ -1,7 +1,10 @@
 """The operation, which is also the node of the graph."""
 
+from __future__ import annotations
+
 import copy
 import numbers
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -10,6 +13,7 @@ from minitorch_cnn.autograd.mode import mode, quiet
 from minitorch_cnn.autograd.tensor import NoArray, Tensor
 from minitorch_cnn.backend import share_memory
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.types import Self, TensorLike
 
 HERE = (
     "Here, forward(self, *arrays) and backward(self, dy, y, *inputs) are methods without @staticmethod, `reads` states "
@@ -54,12 +58,12 @@ class Function:
     tensor(6.)
     """
 
-    reads = None
+    reads: dict[str, str] | None = None
     is_view = False  # whether the output may show the memory of the first input; one that is the input always does
-    edges = None  # where the gradient with respect to each input goes, once this is a node
+    edges: list[Function | Tensor | None] | None = None  # where each gradient goes, once this is a node
     _hooks = None  # what users hang on the output: see `hooks`
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for rule in (vars(cls).get("forward"), vars(cls).get("backward")):
             if isinstance(rule, (staticmethod, classmethod)):
@@ -69,29 +73,29 @@ class Function:
         cls._reads = Reads(cls)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What the operation is called in messages."""
         return type(self).__name__
 
     @property
-    def next_functions(self):
+    def next_functions(self) -> tuple[tuple[Function | Tensor | None, int], ...]:
         """PyTorch's form of `edges`: pairs of a node, leaf or None, and 0, for each operation has one output."""
         return tuple((edge, 0) for edge in self.edges or ())
 
-    def forward(self, *arrays):
+    def forward(self, *arrays: Any, **_: Any) -> Any:
         """The value of the operation."""
         raise TypeError(f"{self.name} must define forward(self, *arrays)")
 
-    def backward(self, dy, y, *inputs):
+    def backward(self, dy: Tensor, y: Tensor, /, *inputs: Any, **_: Any) -> tuple[Tensor | None, ...]:
         """The gradient with respect to each input."""
         raise TypeError(f"{self.name} must define backward(self, dy, y, *inputs)")
 
     @classmethod
-    def apply(cls, *inputs):
+    def apply(cls, *inputs: Any) -> NoReturn:
         """Refused: an operation is called as ``Square()(x)``."""
         raise TypeError(f"{cls.__name__}.apply is PyTorch's style. {HERE}")
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs: TensorLike) -> Tensor:
         if self.edges is not None:  # an instance is one node: the next call needs one of its own
             return self.again()(*inputs)
         arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
@@ -115,13 +119,13 @@ class Function:
             output.grad_fn = self
         return output
 
-    def again(self):
+    def again(self) -> Self:
         """The same operation, which is not yet a node."""
         twin = copy.copy(self)
         twin.edges = twin.kept = twin._hooks = None
         return twin
 
-    def gradients(self, dy):
+    def gradients(self, dy: Tensor) -> list[Tensor | None]:
         """One gradient, or None, for each edge."""
         y, *inputs = self.kept.recall(self)
         gradients = self.backward(dy, y, *inputs)
@@ -135,7 +139,7 @@ class Function:
             for edge, gradient, x in zip(self.edges, gradients, inputs, strict=True)
         ]
 
-    def release(self):
+    def release(self) -> None:
         """Forget the values that were kept for `backward`."""
         self.kept.release()
 
@@ -174,7 +178,7 @@ class Function:
         return summed.reshape(shape)
 
 
-def need_one_device(name, *operands):
+def need_one_device(name: str, *operands: object) -> None:
     """Refuse tensors that lie on two devices.
 
     Raises
@@ -189,12 +193,12 @@ def need_one_device(name, *operands):
         )
 
 
-def wants_grad(x):
+def wants_grad(x: object) -> bool:
     """Whether an input of an operation needs a gradient: a tensor may, a number does not."""
     return getattr(x, "requires_grad", False)
 
 
-def edge_to(tensor):
+def edge_to(tensor: Tensor) -> Function | Tensor:
     """Where a gradient with respect to a tensor goes: to the operation that made it, or to the leaf itself."""
     node = tensor.grad_fn
     return tensor if node is None else node

@@ -1,11 +1,14 @@
 """Hooks: functions that users hang on a tensor or a module, to look at what passes there or to put in another."""
 
+from __future__ import annotations
+
 import weakref
 from itertools import count
 
 from minitorch_cnn.autograd.function import edge_to
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.types import Self
 
 retaining = weakref.WeakValueDictionary()  # by id, the results that shall receive a gradient: see `retain`
 _numbers = count()
@@ -14,17 +17,17 @@ _numbers = count()
 class RemovableHandle:
     """What takes a hook off again: by `remove`, or at the end of a ``with`` block."""
 
-    def __init__(self, hooks):
+    def __init__(self, hooks: dict) -> None:
         self.hooks, self.id = hooks, next(_numbers)
 
-    def remove(self):
+    def remove(self) -> None:
         """Take the hook off, if it is still there."""
         self.hooks.pop(self.id, None)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
 

@@ -5,10 +5,20 @@ gone. A change that must be recorded gives the tensor a new place in the graph; 
 root, which becomes "what it was, with the part that the view shows replaced".
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method runs: see operators.py
 from minitorch_cnn.autograd.operators import or_by
 from minitorch_cnn.autograd.views import View
 from minitorch_cnn.backend import can_write
+from minitorch_cnn.backend.random import Generator
+from minitorch_cnn.backend.types import Self, TensorLike
+
+if TYPE_CHECKING:
+    from minitorch_cnn.autograd.function import Function
+    from minitorch_cnn.autograd.tensor import Tensor
 
 
 class InPlace:
@@ -16,7 +26,7 @@ class InPlace:
 
     __slots__ = ()
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Any) -> None:
         value = mt.ops.operands.operand_like(value, self)
         if self._is_recorded(value):
             self._assign(index, value)
@@ -25,95 +35,95 @@ class InPlace:
         self.bump_version()
 
     @or_by("__radd__")
-    def __iadd__(self, other):
+    def __iadd__(self, other: TensorLike) -> Self:
         return self.add_(other)
 
     @or_by("__rsub__")
-    def __isub__(self, other):
+    def __isub__(self, other: TensorLike) -> Self:
         return self.sub_(other)
 
     @or_by("__rmul__")
-    def __imul__(self, other):
+    def __imul__(self, other: TensorLike) -> Self:
         return self.mul_(other)
 
     @or_by("__rtruediv__")
-    def __itruediv__(self, other):
+    def __itruediv__(self, other: TensorLike) -> Self:
         return self.div_(other)
 
     @or_by("__rfloordiv__")
-    def __ifloordiv__(self, other):
+    def __ifloordiv__(self, other: TensorLike) -> Self:
         return self.floor_divide_(other)
 
     @or_by("__rmod__")
-    def __imod__(self, other):
+    def __imod__(self, other: TensorLike) -> Self:
         return self.remainder_(other)
 
     @or_by("__rpow__")
-    def __ipow__(self, other):
+    def __ipow__(self, other: TensorLike) -> Self:
         return self.pow_(other)
 
     @or_by("__rand__")
-    def __iand__(self, other):
+    def __iand__(self, other: TensorLike) -> Self:
         return self._update(lambda old: mt.bitwise_and(old, other), other)
 
     @or_by("__ror__")
-    def __ior__(self, other):
+    def __ior__(self, other: TensorLike) -> Self:
         return self._update(lambda old: mt.bitwise_or(old, other), other)
 
     @or_by("__rxor__")
-    def __ixor__(self, other):
+    def __ixor__(self, other: TensorLike) -> Self:
         return self._update(lambda old: mt.bitwise_xor(old, other), other)
 
-    def add_(self, other, *, alpha=1):
+    def add_(self, other: TensorLike, *, alpha: float = 1) -> Self:
         """Add ``alpha * other``."""
         return self._update(lambda old: mt.add(old, other, alpha=alpha), other)
 
-    def sub_(self, other, *, alpha=1):
+    def sub_(self, other: TensorLike, *, alpha: float = 1) -> Self:
         """Subtract ``alpha * other``."""
         return self._update(lambda old: mt.sub(old, other, alpha=alpha), other)
 
-    def mul_(self, other):
+    def mul_(self, other: TensorLike) -> Self:
         """Multiply by `other`."""
         return self._update(lambda old: mt.mul(old, other), other)
 
-    def div_(self, other, *, rounding_mode=None):
+    def div_(self, other: TensorLike, *, rounding_mode: Literal["trunc", "floor"] | None = None) -> Self:
         """Divide by `other`."""
         return self._update(lambda old: mt.div(old, other, rounding_mode=rounding_mode), other)
 
-    def floor_divide_(self, other):
+    def floor_divide_(self, other: TensorLike) -> Self:
         """Divide by `other` and round down."""
         return self._update(lambda old: mt.floor_divide(old, other), other)
 
-    def remainder_(self, other):
+    def remainder_(self, other: TensorLike) -> Self:
         """Take the remainder of the division by `other`."""
         return self._update(lambda old: mt.remainder(old, other), other)
 
-    def pow_(self, exponent):
+    def pow_(self, exponent: TensorLike) -> Self:
         """Raise each element to the power of `exponent`."""
         return self._update(lambda old: mt.pow(old, exponent), exponent)
 
-    def clamp_(self, min=None, max=None):
+    def clamp_(self, min: TensorLike | None = None, max: TensorLike | None = None) -> Self:
         """Hold each element between `min` and `max`."""
         return self._update(lambda old: mt.clamp(old, min, max))
 
-    def copy_(self, source):
+    def copy_(self, source: Any) -> Self:
         """Take over the elements of `source`, broadcast and converted."""
         return self.fill_(mt.ops.operands.convert(mt.as_tensor(source), self.device, self.dtype))
 
-    def zero_(self):
+    def zero_(self) -> Self:
         """Set every element to 0."""
         return self.fill_(0)
 
-    def fill_(self, value):
+    def fill_(self, value: TensorLike) -> Self:
         """Set every element to `value`."""
         self[...] = value
         return self
 
-    def uniform_(self, low=0.0, high=1.0, *, generator=None):
+    def uniform_(self, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Self:
         """Draw each element from the uniform distribution on [low, high)."""
         return self.fill_(mt.rand_like(self, generator=generator) * (high - low) + low)
 
-    def normal_(self, mean=0.0, std=1.0, *, generator=None):
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Self:
         """Draw each element from a normal distribution."""
         return self.fill_(mt.normal(mean, std, self.shape, generator=generator, dtype=self.dtype, device=self.device))
 
@@ -123,18 +133,18 @@ class InPlace:
     def _version(self):  # PyTorch's name
         return self._memory.version
 
-    def bump_version(self):
+    def bump_version(self) -> None:
         """Note that the elements were changed: backward then refuses to use what it remembered of them."""
         self._memory.version += 1
 
-    def become_view(self, base, function, is_copy=False):
+    def become_view(self, base: Tensor, function: Function, is_copy: bool = False) -> None:
         """Note whose memory this tensor shows, and which function made it of that: see `View`."""
         self._view = View(base, function, is_copy)
         if not is_copy:
             self._memory = base._memory
             self._memory.is_shown = True
 
-    def as_result(self):
+    def as_result(self) -> Self:
         """This tensor as the result of an operation: no view for the user, whatever it is inside."""
         self._view = None
         self._memory.is_shown = False

@@ -1,11 +1,17 @@
 """Whether operations are recorded, and whether NumPy warns: settings of each thread."""
 
+from __future__ import annotations
+
 import inspect
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from functools import wraps
+from typing import Any, overload
 
 import numpy as np
+
+from minitorch_cnn.backend.types import F, Self
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -20,7 +26,7 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
-def is_grad_enabled():
+def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
     return mode.recording
 
@@ -39,12 +45,16 @@ class no_grad:
 
     recording = False
 
-    def __new__(cls, function=None):
+    @overload
+    def __new__(cls) -> Self: ...
+    @overload
+    def __new__(cls, function: F) -> F: ...
+    def __new__(cls, function: Callable | None = None) -> Any:
         """A setting; with a function, as the decorator ``@no_grad`` without brackets, that function under it."""
         setting = super().__new__(cls)
         return setting if function is None else setting(function)
 
-    def __call__(self, function):
+    def __call__(self, function: F) -> F:
         if inspect.isgeneratorfunction(function):
             return _step_by_step(self, function)
 
@@ -55,11 +65,11 @@ class no_grad:
 
         return decorated
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         mode.before.append(mode.recording)
         mode.recording = self.recording
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         mode.recording = mode.before.pop()
 
 
@@ -109,17 +119,17 @@ class set_grad_enabled:
     False
     """
 
-    def __init__(self, enabled):
+    def __init__(self, enabled: bool) -> None:
         self.enabled, self.before, mode.recording = bool(enabled), mode.recording, bool(enabled)
 
-    def __call__(self, function):
+    def __call__(self, function: F) -> F:
         mode.recording = self.before
         return (enable_grad if self.enabled else no_grad)(function)
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         pass
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         mode.recording = self.before
 
 

@@ -1,23 +1,33 @@
 """The tensor: an array, and its place in the graph of the operations that made it."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 import numpy as np
 
 from minitorch_cnn.autograd.inplace import InPlace
-from minitorch_cnn.autograd.methods import Methods
+from minitorch_cnn.autograd.methods import Conversions, Methods
 from minitorch_cnn.autograd.operators import Operators
 from minitorch_cnn.autograd.views import Memory
 from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, copied_with_owner, device_of, dtypes, to_numpy
 from minitorch_cnn.backend.arguments import described, destination
+from minitorch_cnn.backend.devices import Device
+from minitorch_cnn.backend.types import Array, DeviceLike, DType, Self
+
+if TYPE_CHECKING:
+    from minitorch_cnn.autograd.function import Function
 
 __all__ = ["Tensor", "is_floating_point", "is_tensor"]
 
 
-class Tensor(Operators, Methods, InPlace):
+class Tensor(Operators, Methods, Conversions, InPlace):
     """An array of numbers that remembers how it was computed.
 
-    What can be computed with a tensor stands in `Operators` and `Methods`; what changes one, in `InPlace`.
+    What can be computed with a tensor stands in `Operators`, `Methods` and `Conversions`; what changes one, in
+    `InPlace`.
 
     Parameters
     ----------
@@ -47,7 +57,7 @@ class Tensor(Operators, Methods, InPlace):
     __slots__ = ("__weakref__", "_grad", "_grad_fn", "_hooks", "_memory", "_requires_grad", "_view", "array")
     __array_priority__ = 1000  # so that `numpy_array * tensor` calls this class
 
-    def __init__(self, array, requires_grad=False):
+    def __init__(self, array: Array, requires_grad: bool = False) -> None:
         if isinstance(array, np.generic):  # what NumPy's reductions return in place of a 0-d array
             array = np.asarray(array)
         elif not hasattr(array, "strides"):
@@ -65,65 +75,69 @@ class Tensor(Operators, Methods, InPlace):
     # --- the array ---------------------------------------------------------------------------------------
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """The sizes of the dimensions, as a tuple."""
         return self.array.shape
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """The number of dimensions."""
         return self.array.ndim
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         """The type of the elements."""
         return self.array.dtype
 
     @property
-    def device(self):
+    def device(self) -> Device:
         """Where the elements are: the CPU or a GPU."""
         return device_of(self.array)
 
     @property
-    def is_cuda(self):
+    def is_cuda(self) -> bool:
         """Whether the elements are on a GPU."""
         return self.device == CUDA
 
-    def dim(self):
+    def dim(self) -> int:
         """The number of dimensions."""
         return self.array.ndim
 
-    def size(self, dim=None):
+    @overload
+    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+    def size(self, dim: int | None = None) -> int | tuple[int, ...]:
         """The shape, or the size of one dimension."""
         return self.shape if dim is None else self.shape[dim]
 
-    def numel(self):
+    def numel(self) -> int:
         """The number of elements."""
         return self.array.size
 
-    def element_size(self):
+    def element_size(self) -> int:
         """The bytes of one element."""
         return self.array.itemsize
 
-    def is_floating_point(self):
+    def is_floating_point(self) -> bool:
         """Whether the elements are floating-point numbers."""
         return dtypes.is_floating(self.dtype)
 
-    def is_contiguous(self):
+    def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in the order of the indices."""
         return self.array.flags.c_contiguous
 
     # --- the graph ---------------------------------------------------------------------------------------
 
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded, so that it can receive a gradient."""
         if self._view is not None:
             self._view.catch_up(self)
         return self._requires_grad
 
     @requires_grad.setter
-    def requires_grad(self, value):
+    def requires_grad(self, value: bool) -> None:
         if value and not self.is_floating_point():
             raise RuntimeError(f"only tensors of floating-point type can require gradients; this one is {self.dtype}")
         if not value and self.grad_fn is not None:
@@ -133,29 +147,29 @@ class Tensor(Operators, Methods, InPlace):
             )
         self._requires_grad = bool(value)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set `requires_grad` and return the tensor itself."""
         self.requires_grad = requires_grad
         return self
 
     @property
-    def grad_fn(self):
+    def grad_fn(self) -> Function | None:
         """The operation that made this tensor, if it was recorded."""
         if self._view is not None:
             self._view.catch_up(self)
         return self._grad_fn
 
     @grad_fn.setter
-    def grad_fn(self, node):
+    def grad_fn(self, node: Function | None) -> None:
         self._grad_fn, self._requires_grad = node, node is not None or self._requires_grad
 
     @property
-    def grad(self):
+    def grad(self) -> Tensor | None:
         """The gradient that `backward` has gathered for this leaf, or None."""
         return self._grad
 
     @grad.setter
-    def grad(self, value):
+    def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"a gradient must be None or a Tensor, got {described(value)}")
@@ -170,22 +184,22 @@ class Tensor(Operators, Methods, InPlace):
         self._grad = value
 
     @grad.deleter
-    def grad(self):
+    def grad(self) -> None:
         self._grad = None
 
     @property
-    def is_leaf(self):
+    def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor."""
         return self.grad_fn is None
 
     @property
-    def data(self):
+    def data(self) -> Tensor:
         """A tensor that shares this one's memory and is cut off from its graph and its version check."""
         self._memory.is_shown = True
         return Tensor(self.array)
 
     @data.setter
-    def data(self, value):
+    def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data must be a Tensor, got {described(value)}")
         if self._requires_grad and not value.is_floating_point():
@@ -195,7 +209,7 @@ class Tensor(Operators, Methods, InPlace):
         self.array = value.array
         self.bump_version()
 
-    def detach(self):
+    def detach(self) -> Tensor:
         """A tensor that shares this one's memory and is cut off from its graph."""
         detached = Tensor(self.array)
         detached._memory = self._memory
@@ -204,7 +218,7 @@ class Tensor(Operators, Methods, InPlace):
 
     # --- conversion --------------------------------------------------------------------------------------
 
-    def item(self):
+    def item(self) -> Any:
         """The one element as a Python number. On a GPU, this waits for all pending work."""
         if self.array.size != 1:
             raise RuntimeError(
@@ -212,11 +226,11 @@ class Tensor(Operators, Methods, InPlace):
             )
         return self.array.item()
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
         return self.array.tolist()
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """The elements as a NumPy array that shares the tensor's memory.
 
         Raises
@@ -233,11 +247,18 @@ class Tensor(Operators, Methods, InPlace):
         self._memory.is_shown = True
         return self.array
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DType = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         return array.copy() if copy else np.asarray(array, dtype=dtype)
 
-    def to(self, *args, device=None, dtype=None, non_blocking=False, copy=False):
+    def to(
+        self,
+        *args: DeviceLike | DType | Tensor | bool,
+        device: DeviceLike = None,
+        dtype: DType = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+    ) -> Tensor:
         """This tensor with another type or on another device; itself if nothing changes.
 
         Parameters
@@ -255,41 +276,41 @@ class Tensor(Operators, Methods, InPlace):
         converted = self._converted(device or self.device, dtype or self.dtype)
         return converted.clone() if copy and converted is self else converted
 
-    def cpu(self):
+    def cpu(self) -> Tensor:
         """This tensor on the CPU."""
         return self.to(CPU)
 
-    def cuda(self):
+    def cuda(self) -> Tensor:
         """This tensor on the GPU."""
         return self.to(CUDA)
 
     # --- as a Python object ------------------------------------------------------------------------------
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
         return self.shape[0]
 
-    def __contains__(self, element):
+    def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Tensor]:
         if self.array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return iter(self.unbind(0))
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.item())
 
-    def __index__(self):
+    def __index__(self) -> int:
         if self.is_floating_point():
             raise TypeError(f"only integer tensors can be used as an index; this one is {self.dtype}")
         return int(self.item())
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self.array.size != 1:
             raise RuntimeError(
                 f"the truth of a Tensor with {self.array.size} elements is ambiguous; use .any() or .all()"
@@ -298,7 +319,7 @@ class Tensor(Operators, Methods, InPlace):
 
     __hash__ = object.__hash__
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict) -> Self:
         """On a CPU, copies share memory where their originals do; on a GPU, each gets its own."""
         if self.grad_fn is not None:
             raise RuntimeError("only leaf tensors can be deep-copied; use detach().clone()")
@@ -311,15 +332,15 @@ class Tensor(Operators, Methods, InPlace):
             copied.grad = copy.deepcopy(self.grad, memo) if self.grad.is_leaf else self.grad.clone()
         return copied
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return _unpickle, (type(self), to_numpy(self.array), str(self.device), self._requires_grad)
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         if spec and self.array.ndim:
             raise TypeError(f"only a 0-d tensor can be formatted by {spec!r}; this one has shape {self.shape}")
         return repr(self) if self.array.ndim else format(self.item(), spec)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         from minitorch_cnn.autograd.display import tensor_repr
 
         return tensor_repr(self)
@@ -328,7 +349,7 @@ class Tensor(Operators, Methods, InPlace):
 class NoArray(TypeError):
     """Something else stands where an array belongs."""
 
-    def __init__(self, value):
+    def __init__(self, value: object) -> None:
         super().__init__(f"Tensor wraps an array, got {described(value)}")
         self.value = value
 
@@ -337,7 +358,7 @@ def _unpickle(cls, array, device, requires_grad):
     return cls(asarray(array, as_device(device)), requires_grad=requires_grad)
 
 
-def Variable(data, requires_grad=False):
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
     """PyTorch's name of old for a tensor with a gradient: the numbers of a tensor, as a leaf.
 
     Parameters
@@ -356,11 +377,11 @@ def Variable(data, requires_grad=False):
     return data.detach().requires_grad_(requires_grad)
 
 
-def is_tensor(value):
+def is_tensor(value: object) -> TypeGuard[Tensor]:
     """Whether a value is a `Tensor`."""
     return isinstance(value, Tensor)
 
 
-def is_floating_point(input):
+def is_floating_point(input: Tensor) -> bool:
     """Whether the elements of a tensor are floating-point numbers."""
     return input.is_floating_point()

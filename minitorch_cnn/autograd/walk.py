@@ -1,7 +1,10 @@
 """The walk back through the graph, from a result to what it was computed from."""
 
+from __future__ import annotations
+
 import sys
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,11 +14,18 @@ from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, keep_freed_memory
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.types import Tensors
 
 _accumulating = threading.Lock()  # threads may share leaves
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+def backward(
+    tensors: Tensors,
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensors | None = None,
+) -> None:
     """Add the gradients of the sum of some tensors to the `grad` of leaves.
 
     Parameters
@@ -70,7 +80,14 @@ def _accumulate(tensor, dx, is_shared, create_graph):
             tensor.grad.add_(dx)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(
+    outputs: Tensors,
+    inputs: Tensors,
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
     """The gradients of the sum of some tensors with respect to others; no `grad` is touched.
 
     Parameters

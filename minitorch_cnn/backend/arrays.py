@@ -4,6 +4,8 @@ Everything above this file writes ``xp = get_array_module(array)`` and then ``xp
 libraries really differ, there is a function with a name of its own here.
 """
 
+from __future__ import annotations
+
 import copy
 import ctypes
 import functools
@@ -162,7 +164,7 @@ def scatter_add(array, index, values):
     xp.add.at(array, index, values)
 
 
-def synchronize():
+def synchronize() -> None:
     """Wait until the GPU has finished what it was given; returns at once where there is none, or nothing was given."""
     if devices.cupy_array_type() and is_available():
         devices.cupy().cuda.Stream.null.synchronize()

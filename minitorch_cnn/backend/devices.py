@@ -1,7 +1,11 @@
 """The CPU and the GPU: how a device is named, and why one cannot be used. Here CuPy is imported, and nowhere else."""
 
+from __future__ import annotations
+
 import importlib
 import sys
+
+from minitorch_cnn.backend.types import DeviceLike
 
 _why_absent = None  # once the import of CuPy has failed: half a module must not be imported again and again
 
@@ -75,7 +79,7 @@ class Device:
     (0, 'cpu')
     """
 
-    def __init__(self, type, index=None):
+    def __init__(self, type: str | Device, index: int | None = None) -> None:
         spec = str(type) if isinstance(type, Device) else type
         if not isinstance(spec, str):
             kind = spec.__class__.__name__
@@ -89,16 +93,16 @@ class Device:
         self.type = spec.split(":")[0]
         self.index = 0 if self.type == "cuda" else None
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Device) and self.type == other.type
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.type)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.index is None:
             return f"device(type={self.type!r})"
         return f"device(type={self.type!r}, index={self.index})"
@@ -108,7 +112,7 @@ CPU = Device("cpu")
 CUDA = Device("cuda")
 
 
-def unavailable_reason():
+def unavailable_reason() -> str | None:
     """Why no GPU can be used, and what to do about it; None if one can be.
 
     Returns
@@ -137,17 +141,17 @@ def unavailable_reason():
     return None
 
 
-def is_available():
+def is_available() -> bool:
     """Whether a GPU can be used: CuPy can be imported *and* it finds one."""
     return unavailable_reason() is None
 
 
-def device_name():
+def device_name() -> str:
     """The name of the GPU that this process uses, such as ``"NVIDIA H100 80GB HBM3"``."""
     return cupy().cuda.runtime.getDeviceProperties(0)["name"].decode()
 
 
-def as_device(spec):
+def as_device(spec: DeviceLike) -> Device:
     """A usable `Device` from a name, a `Device` or None (the CPU).
 
     Raises
@@ -163,6 +167,6 @@ def as_device(spec):
     return device
 
 
-def auto_device():
+def auto_device() -> Device:
     """The GPU if one can be used, else the CPU."""
     return CUDA if is_available() else CPU

@@ -7,6 +7,8 @@ NumPy lets go of Python's interpreter lock while it computes, so that threads re
 that multiply matrices have threads of their own; while ours compute, they are held to one, for theirs wait by spinning.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import queue
@@ -21,7 +23,7 @@ from minitorch_cnn.backend.arrays import keep_freed_memory
 SMALLEST = 2**18  # what a part holds at least, in elements times passes: less is not worth waking a thread for
 
 
-def use_threads(count):
+def use_threads(count: int | None) -> None:
     """Share work among `count` threads from now on; None, the default, is one for each core.
 
     Raises
@@ -32,12 +34,12 @@ def use_threads(count):
     _pool.wanted = count if count is None else whole("the number of threads", count, least=1)
 
 
-def thread_count():
+def thread_count() -> int:
     """How many threads share the work, the calling one included."""
     return _pool.wanted or len(available_cores())
 
 
-def available_cores():
+def available_cores() -> set[int]:
     """The set of cores that this process may use."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count()))
 

@@ -1,7 +1,10 @@
 """Settings of each thread, which upper rooms change for a while and lower ones read."""
 
+from __future__ import annotations
+
 import contextlib
 import threading
+from contextlib import AbstractContextManager
 
 
 class Setting(threading.local):
@@ -39,7 +42,7 @@ checks_are_deferred = Setting(False)
 before_step = Setting(lambda optimizer: None)  # what an optimizer calls before it changes a parameter
 
 
-def deferred_checks():
+def deferred_checks() -> AbstractContextManager[None]:
     """Leave out, in this thread, the checks of values for which the host would have to wait for the GPU.
 
     What such a check would have refused, a label that is no class, then makes the result NaN. Who looks at results only

@@ -6,6 +6,7 @@ wrong formula from rounding and from kinks, and `report` says it all in words, a
 forward and a backward that are plain functions of arrays, and `assertion` is the check for tests.
 """
 
+from minitorch_cnn.backend.types import MYPY
 from minitorch_cnn.checking import assertion, check, errors, pairs, report
 from minitorch_cnn.checking.assertion import *
 from minitorch_cnn.checking.check import *
@@ -13,9 +14,10 @@ from minitorch_cnn.checking.errors import *
 from minitorch_cnn.checking.pairs import *
 from minitorch_cnn.checking.report import *
 
-__all__ = []
-__all__ += assertion.__all__
-__all__ += check.__all__
-__all__ += errors.__all__
-__all__ += pairs.__all__
-__all__ += report.__all__
+if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
+    __all__ = []
+    __all__ += assertion.__all__
+    __all__ += check.__all__
+    __all__ += errors.__all__
+    __all__ += pairs.__all__
+    __all__ += report.__all__

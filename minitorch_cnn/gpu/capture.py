@@ -1,13 +1,18 @@
 """A training step that is captured once and replayed: a function of tensors, on top of a recording."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.types import P, R
 from minitorch_cnn.gpu.recording import Recording
 
 __all__ = ["capture"]
 
 
-def capture(step, warmup=2):
+def capture(step: Callable[P, R], warmup: int = 2) -> Callable[P, R]:
     """A training step that is recorded as a CUDA graph, of which each later call starts all computations at once.
 
     To start a computation on a GPU takes the host a few microseconds, and Python takes more for each. A small network's

@@ -1,5 +1,12 @@
 """Modules made of modules: Sequential and ModuleList."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, overload
+
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.types import Self
 from minitorch_cnn.nn.module import Module
 
 __all__ = ["ModuleList", "Sequential"]
@@ -8,37 +15,41 @@ __all__ = ["ModuleList", "Sequential"]
 class _Numbered(Module):
     """Modules in order, reached by their index as well as by their name."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
             return self._slice(index)
         return self._modules[self._name_of(index)]
 
-    def __setitem__(self, index, module):
+    def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, self._name_of(index), module)
 
-    def __delitem__(self, index):
+    def __delitem__(self, index: int | slice) -> None:
         names = list(self._modules)[index] if isinstance(index, slice) else [self._name_of(index)]
         for name in names:
             delattr(self, name)
         if all(name.isdigit() for name in self._modules):  # close the gap
             self._renumber(self)
 
-    def __add__(self, other):
+    def __add__(self, other: Iterable[Module]) -> Self:
         """A container of the same kind with the modules of both."""
         if not isinstance(other, _Numbered):
             return NotImplemented
         return self._of([*self, *other])
 
-    def __iadd__(self, other):
+    def __iadd__(self, other: Iterable[Module]) -> Self:
         return self.extend(other)
 
-    def insert(self, index, module):
+    def insert(self, index: int, module: Module) -> Self:
         """Add a module before the one at `index`; those after it move by one. Returns this container.
 
         Raises
@@ -54,7 +65,7 @@ class _Numbered(Module):
         self._renumber(modules)
         return self
 
-    def pop(self, index=-1):
+    def pop(self, index: int = -1) -> Module:
         """Take out the module at `index`, the last by default, and return it."""
         module = self[index]
         del self[index]
@@ -69,12 +80,12 @@ class _Numbered(Module):
             raise IndexError(f"index {index} is out of range: {type(self).__name__} has {len(names)} modules")
         return names[index]
 
-    def append(self, module):
+    def append(self, module: Module) -> Self:
         """Add a module at the end. Returns this container."""
         self.register_module(str(len(self)), module)
         return self
 
-    def extend(self, modules):
+    def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end. Returns this container."""
         for module in modules:
             self.append(module)
@@ -100,13 +111,13 @@ class Sequential(_Numbered):
     Linear(in_features=4, out_features=2, bias=True)
     """
 
-    def __init__(self, *modules):
+    def __init__(self, *modules: Module | dict[str, Module]) -> None:
         super().__init__()
         named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else None
         for name, module in enumerate(modules) if named is None else named.items():
             self.register_module(str(name), module)
 
-    def forward(self, input):
+    def forward(self, input: Any) -> Tensor:
         for module in self:
             input = module(input)
         return input
@@ -133,7 +144,7 @@ class ModuleList(_Numbered):
     (3, 6)
     """
 
-    def __init__(self, modules=None):
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(modules or ())
 

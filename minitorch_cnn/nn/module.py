@@ -1,11 +1,19 @@
 """Module: the base class of layers and networks."""
 
-from minitorch_cnn.autograd.hooks import Hooks
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from minitorch_cnn.autograd.hooks import Hooks, RemovableHandle
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import destination
 from minitorch_cnn.backend.dtypes import is_floating
+from minitorch_cnn.backend.types import DeviceLike, DType, HasForward, P, R, Self
 from minitorch_cnn.nn import state
 from minitorch_cnn.nn.explain import run
 from minitorch_cnn.nn.registry import Registry
+from minitorch_cnn.nn.state import IncompatibleKeys
 from minitorch_cnn.optim.optimizer import zero_grad
 
 __all__ = ["Module"]
@@ -42,22 +50,25 @@ class Module(Registry):
     ['factor']
     """
 
-    receptive_field = None
+    training: bool
+    receptive_field: Any = None
     _is_hooked = False  # whether a user ever hung a hook on it
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.training = True
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return run(self, args, kwargs)  # self.forward(*args, **kwargs), with errors that name the layer
 
-    def forward(self, *args):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     # --- hooks -------------------------------------------------------------------------------------------
 
-    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Have ``hook(module, args)`` called before each `forward`.
 
         Parameters
@@ -76,7 +87,9 @@ class Module(Registry):
         """
         return self._hang("_forward_pre_hooks", hook, prepend, with_kwargs)
 
-    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Have ``hook(module, args, output)`` called after each `forward`.
 
         Parameters
@@ -113,14 +126,14 @@ class Module(Registry):
 
     # --- modes, devices, types ---------------------------------------------------------------------------
 
-    def apply(self, fn):
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn(module)`` on every part, innermost first, and on this module. Returns this module."""
         for module in self.children():
             module.apply(fn)
         fn(self)
         return self
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Switch to training (or, with False, to evaluation), with everything inside. Returns this module."""
         if not isinstance(mode, bool):
             raise ValueError(f"training mode is expected to be boolean, got {mode!r}")
@@ -128,21 +141,27 @@ class Module(Registry):
             module.training = mode
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Switch to evaluation: the same as ``train(False)``."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set `requires_grad` of every parameter; False freezes them. Returns this module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of every parameter."""
         zero_grad(self.parameters(), set_to_none)
 
-    def to(self, *args, device=None, dtype=None, non_blocking=False):
+    def to(
+        self,
+        *args: DeviceLike | DType | Tensor | bool,
+        device: DeviceLike = None,
+        dtype: DType = None,
+        non_blocking: bool = False,
+    ) -> Self:
         """Move to a device, change the floating-point type, or both. Returns this module.
 
         Parameters are converted in place: an optimizer that was made before keeps working.
@@ -168,25 +187,25 @@ class Module(Registry):
             state.convert_(tensor, device, dtype)
         return self
 
-    def float(self):
+    def float(self) -> Self:
         """Make every floating-point parameter and buffer float32."""
         return self.to(dtype="float32")
 
-    def double(self):
+    def double(self) -> Self:
         """Make every floating-point parameter and buffer float64, as numerical gradient checks need."""
         return self.to(dtype="float64")
 
-    def cuda(self):
+    def cuda(self) -> Self:
         """Move to the GPU."""
         return self.to("cuda")
 
-    def cpu(self):
+    def cpu(self) -> Self:
         """Move to the CPU."""
         return self.to("cpu")
 
     # --- state -------------------------------------------------------------------------------------------
 
-    def state_dict(self, *, prefix="", keep_vars=False):
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
         """Every parameter and persistent buffer by its path; the tensors share their memory with the module.
 
         Parameters
@@ -202,7 +221,7 @@ class Module(Registry):
         """
         return state.collect(self, prefix, keep_vars)
 
-    def load_state_dict(self, state_dict, strict=True):
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
         """Copy tensors from a `state_dict` into the parameters and buffers of the same path.
 
         Parameters
@@ -226,15 +245,15 @@ class Module(Registry):
 
     # --- cost and text --------------------------------------------------------------------------------------------
 
-    def multiply_adds(self, input, output):
+    def multiply_adds(self, input: Any, output: Any) -> int:
         """How many multiplications, each with an addition, made this output of this input; for `summary`."""
         return 0
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What stands between the brackets of the layer's repr."""
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
         lines += [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]

@@ -1,8 +1,11 @@
 """The tensors that are learned."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.types import Array
 
 __all__ = ["Parameter"]
 
@@ -25,6 +28,6 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data=None, requires_grad=True):
+    def __init__(self, data: Tensor | Array | None = None, requires_grad: bool = True) -> None:
         array = np.empty(0, np.float32) if data is None else data.array if isinstance(data, Tensor) else data
         super().__init__(array, requires_grad)

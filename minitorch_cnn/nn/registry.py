@@ -1,7 +1,15 @@
 """What a module consists of: parameters, buffers and parts, registered by name and found by path."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from minitorch_cnn.nn.module import Module
 
 # What a module keeps, what it is called in messages, and what belongs there.
 _REGISTRIES = {
@@ -14,14 +22,14 @@ _REGISTRIES = {
 class Registry:
     """The attributes of a `Module`: its parameters, buffers and parts are kept in registries of their own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         for registry in _REGISTRIES:
             object.__setattr__(self, registry, {})
         object.__setattr__(self, "_transient", set())  # the names of buffers that state_dict leaves out
 
     # --- attributes --------------------------------------------------------------------------------------
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter):
             self._register("_parameters", name, value)
         elif isinstance(value, Registry):
@@ -33,7 +41,7 @@ class Registry:
         else:
             self._refuse_value(registry, name, value)
 
-    def __getattr__(self, name):  # called only where the ordinary lookup has failed
+    def __getattr__(self, name: str) -> Any:  # called only where the ordinary lookup has failed
         registry = self._registry_of(name)
         if registry is not None:
             return self.__dict__[registry][name]
@@ -42,7 +50,7 @@ class Registry:
             hint = f": call super().__init__() first in {type(self).__name__}.__init__"
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{hint}")
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         registry = self._registry_of(name)
         if registry is None:
             object.__delattr__(self, name)
@@ -50,7 +58,7 @@ class Registry:
             del self.__dict__[registry][name]
             self._transient.discard(name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
     def _registry_of(self, name):
@@ -79,13 +87,13 @@ class Registry:
         kind, expected = _REGISTRIES[registry]
         raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({expected} or None expected)")
 
-    def register_parameter(self, name, param):
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a `Parameter`, or None for one that is switched off, where no other attribute has its name."""
         if param is not None and not isinstance(param, Parameter):
             self._refuse_value("_parameters", name, param)
         self._register("_parameters", name, param, is_new=True)
 
-    def register_buffer(self, name, tensor, persistent=True):
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not learned, such as a running mean.
 
         Parameters
@@ -100,7 +108,7 @@ class Registry:
         self._register("_buffers", name, tensor, is_new=True)
         (self._transient.discard if persistent else self._transient.add)(name)
 
-    def register_module(self, name, module):
+    def register_module(self, name: str, module: Module | None) -> None:
         """Add a part; the same as assigning it to an attribute, but that nothing else is replaced."""
         if module is not None and not isinstance(module, Registry):
             self._refuse_value("_modules", name, module)
@@ -110,7 +118,9 @@ class Registry:
 
     # --- walks -------------------------------------------------------------------------------------------
 
-    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """Yield ``(path, module)`` for this module and everything inside it, each module once."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -133,15 +143,19 @@ class Registry:
                     seen.add(id(member))
                 yield f"{path}.{name}" if path else name, member
 
-    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """Yield ``(path, Parameter)``; a parameter that is shared between modules comes once."""
         yield from self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
-    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """Yield ``(path, Tensor)`` for the state that is not learned."""
         yield from self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
-    def named_children(self):
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield ``(name, module)`` for the direct parts."""
         seen = set()
         for name, module in self._modules.items():
@@ -149,23 +163,23 @@ class Registry:
                 seen.add(module)
                 yield name, module
 
-    def modules(self):
+    def modules(self) -> Iterator[Module]:
         """Yield this module and everything inside it."""
         yield from (module for _, module in self.named_modules())
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         """Yield the direct parts."""
         yield from (module for _, module in self.named_children())
 
-    def parameters(self, recurse=True):
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield the parameters, as an optimizer wants them."""
         yield from (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def buffers(self, recurse=True):
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Yield the state that is not learned."""
         yield from (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, target):
+    def get_submodule(self, target: str) -> Module:
         """The module at a path such as ``"features.3"``; ``""`` is this module itself."""
         module = self
         for name in target.split(".") if target else ():
@@ -177,7 +191,7 @@ class Registry:
             module = module._modules[name]
         return module
 
-    def get_parameter(self, target):
+    def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"features.3.weight"``."""
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)

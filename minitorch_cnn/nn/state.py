@@ -1,17 +1,19 @@
 """What a module saves, loads and moves: its parameters and persistent buffers by path."""
 
-from collections import namedtuple
+from __future__ import annotations
+
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from minitorch_cnn import backend
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")):
+class IncompatibleKeys(NamedTuple("IncompatibleKeys", [("missing_keys", list[str]), ("unexpected_keys", list[str])])):
     """The paths that only the module had, and those that only the loaded state had."""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return super().__repr__() if any(self) else "<All keys matched successfully>"
 
 

@@ -1,6 +1,9 @@
 """Clipping of gradients."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable
 
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
@@ -13,7 +16,9 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
 @no_grad()
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
     """Scale all gradients by one factor, so that together they are not longer than `max_norm`.
 
     Parameters
@@ -70,7 +75,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
 
 
 @no_grad()
-def clip_grad_value_(parameters, clip_value):
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Hold every element of every gradient between ``-clip_value`` and ``clip_value``.
 
     Parameters

@@ -1,7 +1,10 @@
 """Sums, products and powers, element by element."""
 
+from __future__ import annotations
+
 import numbers
 import operator
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +13,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, in_memory_order
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted, wrapped
+from minitorch_cnn.backend.types import TensorLike
 from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
 from minitorch_cnn.ops.steps import FloorDivide, TruncDivide, divisible
@@ -118,13 +122,13 @@ class Pow(Function):
         return da, db
 
 
-def add(input, other, *, alpha=1):
+def add(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
     """``input + alpha * other``, broadcast."""
     a, b = promoted(input, other)
     return Add()(a, b if type(alpha) is int and alpha == 1 else _scaled(b, alpha, a))
 
 
-def sub(input, other, *, alpha=1):
+def sub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Tensor:
     """``input - alpha * other``, broadcast; booleans cannot be subtracted."""
     if any(isinstance(x, bool) or getattr(x, "dtype", None) == bool_ for x in (input, other)):
         raise RuntimeError("subtraction with booleans is not supported: use ^ or logical_not, or convert them")
@@ -147,7 +151,7 @@ def _scaled(b, alpha, a):
     return mul(b, alpha) if isinstance(b, Tensor) else wrapped(b * alpha, dtype)
 
 
-def mul(input, other):
+def mul(input: TensorLike, other: TensorLike) -> Tensor:
     """``input * other``, broadcast."""
     a, b = promoted(input, other)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -155,7 +159,7 @@ def mul(input, other):
     return Scale(operator.mul)(*((a, b) if isinstance(a, Tensor) else (b, a)))
 
 
-def div(input, other, *, rounding_mode=None):
+def div(input: TensorLike, other: TensorLike, *, rounding_mode: Literal["trunc", "floor"] | None = None) -> Tensor:
     """``input / other``, broadcast; of integers in float32.
 
     Parameters
@@ -173,12 +177,12 @@ def div(input, other, *, rounding_mode=None):
     return Div()(a, b) if isinstance(b, Tensor) else Scale(operator.truediv)(a, b)
 
 
-def neg(input):
+def neg(input: Tensor) -> Tensor:
     """``-input``; of booleans there is none."""
     return Neg()(refuse_bool("negation", input))
 
 
-def pow(input, exponent):
+def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``, broadcast.
 
     Raises
@@ -194,6 +198,6 @@ def pow(input, exponent):
     return Pow()(a if isinstance(a, Tensor) else operand_like(a, b), b)
 
 
-def square(input):
+def square(input: Tensor) -> Tensor:
     """Each element times itself."""
     return pow(input, 2)

@@ -1,10 +1,13 @@
 """Softmax, log Σ exp, and the cross-entropy of labels."""
 
+from __future__ import annotations
+
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import as_dtype
+from minitorch_cnn.backend.types import Dims, DType
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.elementwise import exp
@@ -73,13 +76,13 @@ def _exp_below_one(x, dim):
     return get_array_module(x).exp(x - x.max(axis=dim, keepdims=True))
 
 
-def softmax(input, dim=None, dtype=None, *, axis=None):
+def softmax(input: Tensor, dim: int | None = None, dtype: DType = None, *, axis: int | None = None) -> Tensor:
     """``exp(x) / sum(exp(x))`` along a dimension, computed in a type if one is given."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return _apply_along(Softmax, input, dim, dtype)
 
 
-def log_softmax(input, dim=None, dtype=None, *, axis=None):
+def log_softmax(input: Tensor, dim: int | None = None, dtype: DType = None, *, axis: int | None = None) -> Tensor:
     """The logarithm of `softmax`, exact where a probability is too small for its own type."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return _apply_along(LogSoftmax, input, dim, dtype)
@@ -100,7 +103,9 @@ def _apply_along(function, input, dim, dtype):
     return function(dim)(input) if input.numel() else exp(input)  # of nothing, in the graph
 
 
-def logsumexp(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+def logsumexp(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+) -> Tensor:
     """``log(sum(exp(x)))`` over one or some dimensions, without overflow."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     if dim is None:

@@ -1,5 +1,7 @@
 """Comparisons and logic, element by element. The results have no gradient."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from minitorch_cnn.autograd.function import need_one_device
@@ -7,6 +9,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import filled, get_array_module
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, bounds, is_floating, uint8
+from minitorch_cnn.backend.types import Dims, TensorLike
 from minitorch_cnn.ops.operands import need_tensor, promoted
 from minitorch_cnn.ops.shape import by_numpys_name, normalize_dims
 
@@ -37,32 +40,32 @@ def _computed(name, like, *arrays):
         raise RuntimeError(f"{name}: {error}") from error
 
 
-def eq(input, other):
+def eq(input: Tensor, other: TensorLike) -> Tensor:
     """Where ``input == other``."""
     return _compare("equal", input, other)
 
 
-def ne(input, other):
+def ne(input: Tensor, other: TensorLike) -> Tensor:
     """Where ``input != other``."""
     return _compare("not_equal", input, other)
 
 
-def lt(input, other):
+def lt(input: Tensor, other: TensorLike) -> Tensor:
     """Where ``input < other``."""
     return _compare("less", input, other)
 
 
-def le(input, other):
+def le(input: Tensor, other: TensorLike) -> Tensor:
     """Where ``input <= other``."""
     return _compare("less_equal", input, other)
 
 
-def gt(input, other):
+def gt(input: Tensor, other: TensorLike) -> Tensor:
     """Where ``input > other``."""
     return _compare("greater", input, other)
 
 
-def ge(input, other):
+def ge(input: Tensor, other: TensorLike) -> Tensor:
     """Where ``input >= other``."""
     return _compare("greater_equal", input, other)
 
@@ -76,52 +79,52 @@ def _element_by_element(name, *inputs):
     return _computed(name, inputs[0].array, *[x.array for x in inputs])
 
 
-def logical_and(input, other):
+def logical_and(input: Tensor, other: TensorLike) -> Tensor:
     """Where both are true."""
     return _element_by_element("logical_and", input, other)
 
 
-def logical_or(input, other):
+def logical_or(input: Tensor, other: TensorLike) -> Tensor:
     """Where at least one is true."""
     return _element_by_element("logical_or", input, other)
 
 
-def logical_not(input):
+def logical_not(input: Tensor) -> Tensor:
     """Where the element is false or 0."""
     return _element_by_element("logical_not", input)
 
 
-def isnan(input):
+def isnan(input: Tensor) -> Tensor:
     """Where the element is not a number."""
     return _element_by_element("isnan", input)
 
 
-def isinf(input):
+def isinf(input: Tensor) -> Tensor:
     """Where the element is infinite."""
     return _element_by_element("isinf", input)
 
 
-def isfinite(input):
+def isfinite(input: Tensor) -> Tensor:
     """Where the element is finite."""
     return _element_by_element("isfinite", input)
 
 
-def bitwise_and(input, other):
+def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """``input & other``, bit by bit: of booleans, where both are true."""
     return _bitwise("bitwise_and", input, other)
 
 
-def bitwise_or(input, other):
+def bitwise_or(input: TensorLike, other: TensorLike) -> Tensor:
     """``input | other``, bit by bit: of booleans, where at least one is true."""
     return _bitwise("bitwise_or", input, other)
 
 
-def bitwise_xor(input, other):
+def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """``input ^ other``, bit by bit: of booleans, where one is true and the other is not."""
     return _bitwise("bitwise_xor", input, other)
 
 
-def bitwise_not(input):
+def bitwise_not(input: Tensor) -> Tensor:
     """``~input``, bit by bit: of booleans, where the element is false."""
     return _bitwise("bitwise_not", input)
 
@@ -136,13 +139,13 @@ def _bitwise(name, *inputs):
     return _computed(name, array, *arrays)
 
 
-def any(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
     """Whether any element is true, over all dimensions or along some."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return _any_or_all(input, "any", dim, keepdim or keepdims)
 
 
-def all(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
     """Whether all elements are true, over all dimensions or along some."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return _any_or_all(input, "all", dim, keepdim or keepdims)
@@ -158,7 +161,7 @@ def _any_or_all(input, name, dim, keepdim):
     return answer.to(uint8) if input.dtype == uint8 else answer  # as in PyTorch, where uint8 was once its bool
 
 
-def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether ``|input - other| <= atol + rtol * |other|`` holds for all elements.
 
     Returns
@@ -170,7 +173,7 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return bool(get_array_module(a).allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
-def equal(input, other):
+def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and the same elements.
 
     Returns

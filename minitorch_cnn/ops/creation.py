@@ -1,9 +1,13 @@
 """Tensors from numbers: given, constant, counted or random."""
 
+from __future__ import annotations
+
 import math
 import numbers
 import warnings
+from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +15,8 @@ from minitorch_cnn.autograd.mode import quiet
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module, to_numpy
 from minitorch_cnn.backend.arguments import described, whole
-from minitorch_cnn.backend.random import default_generator
+from minitorch_cnn.backend.random import Generator, default_generator
+from minitorch_cnn.backend.types import DeviceLike, DType, Ints, TensorLike
 from minitorch_cnn.ops.operands import convert, plain
 from minitorch_cnn.ops.shape import as_size
 
@@ -24,7 +29,7 @@ __all__ = [
 # --- from data -------------------------------------------------------------------------------------------
 
 
-def tensor(data, *, dtype=None, device=None, requires_grad=False):
+def tensor(data: Any, *, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of given numbers; they are copied.
 
     Parameters
@@ -127,7 +132,7 @@ def _without_tensors(data):
     return data, set() if found is None else {found}
 
 
-def as_tensor(data, dtype=None, device=None):
+def as_tensor(data: Any, dtype: DType = None, device: DeviceLike = None) -> Tensor:
     """Data as a tensor: a tensor stays itself, an array shares its memory; the rest is copied, see `tensor`."""
     if not isinstance(data, Tensor):
         if not hasattr(data, "strides"):
@@ -137,7 +142,7 @@ def as_tensor(data, dtype=None, device=None):
     return convert(data, data.device if device is None else as_device(device), dtype)
 
 
-def from_numpy(array):
+def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the CPU that shares the memory of a NumPy array.
 
     Raises
@@ -176,10 +181,10 @@ class TypedTensor:
     (dtype('int64'), (2, 3))
     """
 
-    def __init__(self, name, dtype):
+    def __init__(self, name: str, dtype: np.dtype) -> None:
         self.__name__, self.dtype = name, dtype
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> Tensor:
         if len(args) == 1 and isinstance(args[0], tuple):
             raise TypeError(
                 f"{self.__name__} of a tuple may mean a size or numbers: write {self.__name__}(*size), or "
@@ -189,7 +194,7 @@ class TypedTensor:
             return tensor(args[0], dtype=self.dtype)
         return empty(*args or (0,), dtype=self.dtype)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.__name__
 
 
@@ -216,22 +221,30 @@ def _size(name, value):
     return whole(name, value, least=0, error=RuntimeError)
 
 
-def zeros(*args, size=None, dtype=None, device=None, requires_grad=False):
+def zeros(
+    *args: Ints, size: Ints | None = None, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of a shape: ``zeros(2, 3)`` or ``zeros((2, 3))``; float32 unless `dtype` says otherwise."""
     return Tensor(filled(_shape(args, size), 0, as_device(device), _type(dtype)), requires_grad=requires_grad)
 
 
-def ones(*args, size=None, dtype=None, device=None, requires_grad=False):
+def ones(
+    *args: Ints, size: Ints | None = None, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of a shape: ``ones(2, 3)`` or ``ones((2, 3))``; float32 unless `dtype` says otherwise."""
     return Tensor(filled(_shape(args, size), 1, as_device(device), _type(dtype)), requires_grad=requires_grad)
 
 
-def empty(*args, size=None, dtype=None, device=None, requires_grad=False):
+def empty(
+    *args: Ints, size: Ints | None = None, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor whose elements are yet to be set; here they are zeros."""
     return zeros(*args, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full(
+    size: Ints, fill_value: TensorLike, *, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of one value; its type is that of the value unless `dtype` says otherwise.
 
     Raises
@@ -249,23 +262,38 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     return Tensor(filled(_shape((size,)), value, as_device(device), dtype), requires_grad=requires_grad)
 
 
-def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+def zeros_like(input: Tensor, *, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a tensor's shape, type and device."""
     return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+def ones_like(input: Tensor, *, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones of a tensor's shape, type and device."""
     return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full_like(
+    input: Tensor,
+    fill_value: TensorLike,
+    *,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """One value, in a tensor's shape, type and device."""
     dtype, device = _type(dtype, input.dtype), device or input.device
     return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def arange(
+    start: TensorLike | None = None,
+    end: TensorLike | None = None,
+    step: TensorLike = 1,
+    *,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers from `start` up to and without `end`; ``arange(n)`` counts from 0.
 
     Raises
@@ -291,7 +319,15 @@ def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_gr
     return _tensor_of(start + step * np.arange(math.ceil((end - start) / step)), dtype, device, requires_grad)
 
 
-def range(start, end, step=1, *, dtype=None, device=None, requires_grad=False):
+def range(
+    start: float,
+    end: float,
+    step: float = 1,
+    *,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers from `start` up to `end`, which is among them if a step leads there; in float32, unlike `arange`.
 
     PyTorch's older name, of which it warns; Python's own ``range`` and `arange` leave `end` out.
@@ -302,7 +338,15 @@ def range(start, end, step=1, *, dtype=None, device=None, requires_grad=False):
     return _tensor_of(start + step * np.arange(count), _type(dtype), device, requires_grad)
 
 
-def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+def linspace(
+    start: TensorLike,
+    end: TensorLike,
+    steps: int,
+    *,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """`steps` numbers at equal distances, from `start` to `end`, both included."""
     dtype = _type(dtype)
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
@@ -311,7 +355,9 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     return _tensor_of(np.linspace(start, end, _size("steps", steps)), dtype, device, requires_grad)
 
 
-def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+def eye(
+    n: int, m: int | None = None, *, dtype: DType = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
     n, m = _size("n", n), _size("m", n if m is None else m)
     return _tensor_of(np.eye(n, m), _type(dtype), device, requires_grad)
@@ -333,17 +379,40 @@ def _drawn(draw, name, shape, dtype, device, requires_grad):
     return _tensor_of(array, dtype, device, requires_grad)
 
 
-def rand(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+def rand(
+    *args: Ints,
+    size: Ints | None = None,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Random numbers, uniform on [0, 1): ``rand(2, 3)`` or ``rand(size=(2, 3))``."""
     return _drawn(_stream(generator).random, "rand", _shape(args, size), dtype, device, requires_grad)
 
 
-def randn(*args, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+def randn(
+    *args: Ints,
+    size: Ints | None = None,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Random numbers, normal with mean 0 and standard deviation 1: ``randn(2, 3)`` or ``randn(size=(2, 3))``."""
     return _drawn(_stream(generator).standard_normal, "randn", _shape(args, size), dtype, device, requires_grad)
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def normal(
+    mean: Tensor | float = 0.0,
+    std: Tensor | float = 1.0,
+    size: Ints | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Random numbers, normal with a given mean and standard deviation: of a size, or one for each of their elements."""
     if not (bool((std >= 0).all()) if isinstance(std, Tensor) else std >= 0):
         raise RuntimeError(f"normal expects a standard deviation of at least 0, got {std}")
@@ -356,7 +425,15 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
     return drawn.requires_grad_() if requires_grad else drawn
 
 
-def randint(low=None, high=None, size=None, *, generator=None, dtype=None, device=None):
+def randint(
+    low: int | None = None,
+    high: Ints | None = None,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: DeviceLike = None,
+) -> Tensor:
     """Random whole numbers from `low` up to and without `high`: ``randint(10, (3,))`` or ``randint(2, 5, (3,))``.
 
     Raises
@@ -380,7 +457,7 @@ def randint(low=None, high=None, size=None, *, generator=None, dtype=None, devic
     return _tensor_of(_stream(generator).integers(low, high, _shape((size,))), dtype, device, False)
 
 
-def randperm(n, *, generator=None, dtype=None, device=None):
+def randperm(n: int, *, generator: Generator | None = None, dtype: DType = None, device: DeviceLike = None) -> Tensor:
     """The numbers from 0 to n-1 in random order."""
     n, dtype = _size("n", n), _type(dtype, dtypes.int64)
     if dtype == dtypes.bool_:
@@ -390,13 +467,27 @@ def randperm(n, *, generator=None, dtype=None, device=None):
     return _tensor_of(_stream(generator).permutation(n), dtype, device, False)
 
 
-def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Random numbers, uniform on [0, 1), in a tensor's shape, type and device."""
     kwargs = {"dtype": _type(dtype, input.dtype), "device": device or input.device, "requires_grad": requires_grad}
     return rand(size=input.shape, generator=generator, **kwargs)
 
 
-def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Random numbers, normal with mean 0 and standard deviation 1, in a tensor's shape, type and device."""
     kwargs = {"dtype": _type(dtype, input.dtype), "device": device or input.device, "requires_grad": requires_grad}
     return randn(size=input.shape, generator=generator, **kwargs)

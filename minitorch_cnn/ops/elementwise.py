@@ -5,7 +5,10 @@ has threads. Where it takes some passes over the memory, or has a kernel on a GP
 `parallel.over`, like `sigmoid_of`. Else an expression, like that of `Relu`: threads would wait for the memory.
 """
 
+from __future__ import annotations
+
 from math import inf
+from typing import overload
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted
 from minitorch_cnn.backend.parallel import by_element
+from minitorch_cnn.backend.types import TensorLike
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.operands import floating, promoted, refuse_bool
@@ -193,52 +197,52 @@ class Clamp(Function):
         return dx, dlow, dhigh
 
 
-def exp(input):
+def exp(input: Tensor) -> Tensor:
     """e to the power of each element."""
     return Exp()(floating(input))
 
 
-def log(input):
+def log(input: Tensor) -> Tensor:
     """The natural logarithm of each element; NaN for negative ones, -inf for 0."""
     return Log()(floating(input))
 
 
-def sqrt(input):
+def sqrt(input: Tensor) -> Tensor:
     """The square root of each element; NaN for negative ones."""
     return Sqrt()(floating(input))
 
 
-def sin(input):
+def sin(input: Tensor) -> Tensor:
     """The sine of each element, an angle in radians."""
     return Sin()(floating(input))
 
 
-def cos(input):
+def cos(input: Tensor) -> Tensor:
     """The cosine of each element, an angle in radians."""
     return Cos()(floating(input))
 
 
-def abs(input):
+def abs(input: Tensor) -> Tensor:
     """The absolute value of each element; its derivative at 0 is 0."""
     return Abs()(refuse_bool("abs", input))
 
 
-def sigmoid(input):
+def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-x))`` of each element x."""
     return Sigmoid()(floating(input))
 
 
-def tanh(input):
+def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent of each element."""
     return Tanh()(floating(input))
 
 
-def relu(input):
+def relu(input: Tensor) -> Tensor:
     """``max(x, 0)`` of each element x; its derivative at 0 is 0."""
     return Relu()(refuse_bool("relu", input))
 
 
-def clamp(input, min=None, max=None):
+def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """Each element, held between two bounds.
 
     Parameters
@@ -324,7 +328,13 @@ class Minimum(Function):
         return where(a > b, 0.0, shared), where(a < b, 0.0, shared)
 
 
-def where(condition, input=None, other=None):
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor: ...
+def where(
+    condition: Tensor, input: TensorLike | None = None, other: TensorLike | None = None
+) -> Tensor | tuple[Tensor, ...]:
     """`input` where the condition holds, else `other`; all three broadcast.
 
     Parameters
@@ -343,12 +353,12 @@ def where(condition, input=None, other=None):
     return Where()(condition, a, b)
 
 
-def maximum(input, other):
+def maximum(input: Tensor, other: TensorLike) -> Tensor:
     """The larger of two elements; equal ones share the gradient by halves."""
     return Maximum()(*_two_tensors("maximum", input, other))
 
 
-def minimum(input, other):
+def minimum(input: Tensor, other: TensorLike) -> Tensor:
     """The smaller of two elements; equal ones share the gradient by halves."""
     return Minimum()(*_two_tensors("minimum", input, other))
 

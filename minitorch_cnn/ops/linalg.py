@@ -1,5 +1,7 @@
 """The matrix product, and the linear layer as one operation."""
 
+from __future__ import annotations
+
 import functools
 import math
 
@@ -9,6 +11,7 @@ from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.types import TensorLike
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.operands import promoted
@@ -123,7 +126,7 @@ def _sums(m, k):
     return next((parts for parts in range(k // 256 + 1, k // 64) if k % parts == 0), 1) if m <= 32 and k > 1024 else 1
 
 
-def matmul(input, other):
+def matmul(input: TensorLike, other: TensorLike) -> Tensor:
     """The matrix product; of vectors the dot product; of stacks of matrices one product each, broadcast.
 
     Parameters
@@ -180,17 +183,17 @@ def matmul(input, other):
     return reshape(y, y.shape[:-1]) if b.ndim == 1 else y
 
 
-def mm(input, mat2):
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (m, k) and (k, n): `matmul` of nothing else."""
     return _of_dims("mm", input, 2, mat2, 2)
 
 
-def mv(input, vec):
+def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (m, k) and a vector (k,): `matmul` of nothing else."""
     return _of_dims("mv", input, 2, vec, 1)
 
 
-def dot(input, tensor):
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The dot product of two vectors of one length, a number: `matmul` of nothing else."""
     return _of_dims("dot", input, 1, tensor, 1)
 

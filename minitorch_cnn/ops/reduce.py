@@ -1,8 +1,10 @@
 """Sums, means and extremes over dimensions."""
 
+from __future__ import annotations
+
 import functools
 import math
-from collections import namedtuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
+from minitorch_cnn.backend.types import Dims, DType
 from minitorch_cnn.ops.arithmetic import pow
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import Abs, maximum, minimum, where
@@ -22,8 +25,19 @@ __all__ = [
     "amax", "amin", "argmax", "argmin", "cumsum", "max", "mean", "min", "norm", "std", "sum", "topk", "var",
 ]  # fmt: skip
 
-Extremum = namedtuple("Extremum", ["values", "indices"])
-TopK = namedtuple("TopK", ["values", "indices"])
+
+class Extremum(NamedTuple):
+    """The extreme elements along a dimension, and where along it they are."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class TopK(NamedTuple):
+    """The largest or smallest elements along a dimension, and where along it they are."""
+
+    values: Tensor
+    indices: Tensor
 
 
 class Sum(Function):
@@ -167,7 +181,15 @@ def kept_shape(shape, dims):
     return tuple(1 if i in dims else size for i, size in enumerate(shape))
 
 
-def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
+def sum(
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType = None,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> Tensor:
     """The sum over all dimensions, or over one or some.
 
     Parameters
@@ -190,7 +212,15 @@ def sum(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False
     return Sum(dims, keepdim or keepdims)(convert(input, input.device, dtype))
 
 
-def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=False):
+def mean(
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType = None,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> Tensor:
     """The mean over all dimensions, or over one or some.
 
     Raises
@@ -208,7 +238,16 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, axis=None, keepdims=Fals
     return sum(input, dim, keepdim or keepdims) / _count(input, dim)
 
 
-def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, keepdims=False):
+def var(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float = 1,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> Tensor:
     """The variance over all dimensions, or over one or some.
 
     Parameters
@@ -232,7 +271,16 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=Non
     return sum(deviation * deviation, dim, keepdim or keepdims) / (count if count > 0 else 0)
 
 
-def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1, axis=None, keepdims=False):
+def std(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float = 1,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> Tensor:
     """The standard deviation: the square root of `var`; where it is 0, so is its gradient."""
     return Root()(var(input, dim, unbiased, keepdim or keepdims, correction=correction, axis=axis))
 
@@ -241,7 +289,16 @@ def _count(input, dim):
     return math.prod(input.shape[i] for i in normalize_dims(dim, input.ndim))
 
 
-def norm(input, p="fro", dim=None, keepdim=False, dtype=None, *, axis=None, keepdims=False):
+def norm(
+    input: Tensor,
+    p: float | str = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: DType = None,
+    *,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> Tensor:
     """The norm ``(Σ |x|ᵖ)^(1/p)`` of the elements, over all dimensions or over some.
 
     Parameters
@@ -286,7 +343,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None, *, axis=None, keep
     return pow(sum(pow(Abs()(x), p), dim, keepdim), 1 / p)
 
 
-def cumsum(input, dim=None, *, dtype=None, axis=None):
+def cumsum(input: Tensor, dim: int | None = None, *, dtype: DType = None, axis: int | None = None) -> Tensor:
     """The sums of the elements up to each along a dimension, itself included; of integers in int64.
 
     Examples
@@ -302,13 +359,13 @@ def cumsum(input, dim=None, *, dtype=None, axis=None):
     return CumSum(dim)(x) if x.ndim else x.clone()
 
 
-def amax(input, dim=(), keepdim=False, *, axis=None, keepdims=False):
+def amax(input: Tensor, dim: Dims = (), keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
     """The largest element over all dimensions, or over one or some; equal ones share the gradient."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return Amax(_searched("amax", input, dim), keepdim or keepdims)(input)
 
 
-def amin(input, dim=(), keepdim=False, *, axis=None, keepdims=False):
+def amin(input: Tensor, dim: Dims = (), keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
     """The smallest element over all dimensions, or over one or some; equal ones share the gradient."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return Amin(_searched("amin", input, dim), keepdim or keepdims)(input)
@@ -323,13 +380,17 @@ def _searched(name, input, dim):
     return dims
 
 
-def argmax(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+def argmax(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Tensor:
     """The index of the first largest element, in the flattened tensor or along a dimension."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return _arg("argmax", refuse_bool("argmax", input), dim, keepdim or keepdims)
 
 
-def argmin(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+def argmin(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Tensor:
     """The index of the first smallest element, in the flattened tensor or along a dimension."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     return _arg("argmin", refuse_bool("argmin", input), dim, keepdim or keepdims)
@@ -369,7 +430,22 @@ def arg_extreme(name, array, axis):
     return index.astype(np.int64)
 
 
-def max(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+@overload
+def max(
+    input: Tensor, dim: Tensor | None = None, keepdim: bool = False, *, axis: None = None, keepdims: bool = False
+) -> Tensor: ...
+@overload
+def max(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Extremum: ...
+def max(
+    input: Tensor,
+    dim: int | Tensor | None = None,
+    keepdim: bool = False,
+    *,
+    axis: int | None = None,
+    keepdims: bool = False,
+) -> Tensor | Extremum:
     """The largest element; with `dim`, the largest along it and their indices; with a tensor, `maximum`.
 
     Returns
@@ -381,7 +457,22 @@ def max(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
     return _extremum("argmax", Amax, maximum, input, dim, keepdim or keepdims)
 
 
-def min(input, dim=None, keepdim=False, *, axis=None, keepdims=False):
+@overload
+def min(
+    input: Tensor, dim: Tensor | None = None, keepdim: bool = False, *, axis: None = None, keepdims: bool = False
+) -> Tensor: ...
+@overload
+def min(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Extremum: ...
+def min(
+    input: Tensor,
+    dim: int | Tensor | None = None,
+    keepdim: bool = False,
+    *,
+    axis: int | None = None,
+    keepdims: bool = False,
+) -> Tensor | Extremum:
     """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, `minimum`.
 
     Returns
@@ -414,7 +505,9 @@ def pick(input, dim, index):
     return Pick(normalize_dim(dim, input.ndim))(input, index)
 
 
-def topk(input, k, dim=-1, largest=True, sorted=True, *, axis=None):
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, axis: int | None = None
+) -> TopK:
     """The `k` largest elements along a dimension, from the largest down, and their indices; or the smallest, upwards.
 
     Parameters

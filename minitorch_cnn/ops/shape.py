@@ -1,9 +1,13 @@
 """Operations that change the shape or the order of elements, not their values."""
 
+from __future__ import annotations
+
 import math
 import operator
 import warnings
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +15,7 @@ from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, inverse, share_memory
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.types import Dims, Ints, Tensors
 from minitorch_cnn.ops.operands import promoted
 
 __all__ = [
@@ -120,7 +125,7 @@ class Expand(Function):
         return (dy,)
 
 
-def reshape(input, *shape):
+def reshape(input: Tensor, *shape: Ints) -> Tensor:
     """The same elements, in the order of their indices, in another shape.
 
     Parameters
@@ -153,7 +158,7 @@ def reshape(input, *shape):
     return output
 
 
-def view(input, *shape):
+def view(input: Tensor, *shape: Ints) -> Tensor:
     """`reshape`, where that needs no copy.
 
     Raises
@@ -202,7 +207,7 @@ def _is_free_to_move(tensor):
     return tensor._view is None and not tensor._memory.is_shown
 
 
-def flatten(input, start_dim=0, end_dim=-1):
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` made one.
 
     Raises
@@ -221,7 +226,7 @@ def flatten(input, start_dim=0, end_dim=-1):
     return reshape(input, (*input.shape[:start], middle, *input.shape[end + 1 :]))
 
 
-def unflatten(input, dim, sizes):
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension split into several; one of `sizes` may be -1."""
     dim, rest = normalize_dim(dim, input.ndim), math.prod(s for s in sizes if s != -1)
     sizes = [input.shape[dim] // rest if s == -1 and rest else s for s in sizes]
@@ -232,7 +237,7 @@ def unflatten(input, dim, sizes):
     return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
-def permute(input, *dims):
+def permute(input: Tensor, *dims: Ints) -> Tensor:
     """The dimensions in another order, as a view."""
     given = as_size(dims)
     dims = tuple(normalize_dim(d, input.ndim) for d in given)
@@ -241,7 +246,7 @@ def permute(input, *dims):
     return Permute(dims)(input)
 
 
-def transpose(input, dim0, dim1):
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged, as a view."""
     dims = list(range(input.ndim))
     a, b = normalize_dim(dim0, input.ndim), normalize_dim(dim1, input.ndim)
@@ -250,7 +255,7 @@ def transpose(input, dim0, dim1):
     return permute(input, dims)
 
 
-def t(input):
+def t(input: Tensor) -> Tensor:
     """A matrix transposed; a vector or a number as it is.
 
     Raises
@@ -265,21 +270,21 @@ def t(input):
     return permute(input, *reversed(range(input.ndim)))
 
 
-def squeeze(input, dim=None, *, axis=None):
+def squeeze(input: Tensor, dim: Dims = None, *, axis: Dims = None) -> Tensor:
     """Without the dimensions of size 1: all of them, or those named."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, input.ndim)
     return reshape(input, [size for i, size in enumerate(input.shape) if size != 1 or i not in dims])
 
 
-def unsqueeze(input, dim=None, *, axis=None):
+def unsqueeze(input: Tensor, dim: int | None = None, *, axis: int | None = None) -> Tensor:
     """With a new dimension of size 1 at `dim`."""
     dim = dim if axis is None else by_numpys_name(dim, axis)
     dim = normalize_dim(dim, input.ndim + 1)
     return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
 
 
-def expand(input, *sizes):
+def expand(input: Tensor, *sizes: Ints) -> Tensor:
     """Dimensions of size 1 repeated, and new ones put in front, without a copy; -1 leaves a size as it is.
 
     Raises
@@ -295,12 +300,12 @@ def expand(input, *sizes):
     return Expand(shape)(input)
 
 
-def broadcast_to(input, shape):
+def broadcast_to(input: Tensor, shape: Ints) -> Tensor:
     """`expand` by NumPy's name."""
     return expand(input, shape)
 
 
-def meshgrid(*tensors, indexing=None):
+def meshgrid(*tensors: Tensors, indexing: Literal["ij", "xy"] | None = None) -> tuple[Tensor, ...]:
     """The coordinates of a grid: for each vector, its elements at every point of the grid.
 
     Parameters
@@ -387,7 +392,7 @@ class Clone(Function):
         return (dy,)
 
 
-def cat(tensors, dim=0, *, axis=None):
+def cat(tensors: Iterable[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Tensors one after the other along a dimension; their other sizes must agree.
 
     Raises
@@ -408,7 +413,7 @@ def cat(tensors, dim=0, *, axis=None):
     return Cat(dim)(*promoted(*tensors))
 
 
-def stack(tensors, dim=0, *, axis=None):
+def stack(tensors: Iterable[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Tensors of equal shape side by side along a new dimension.
 
     Raises
@@ -435,19 +440,19 @@ def _listed(name, tensors, error_if_none):
     return tensors
 
 
-def unbind(input, dim=0, *, axis=None):
+def unbind(input: Tensor, dim: int = 0, *, axis: int | None = None) -> tuple[Tensor, ...]:
     """The slices along a dimension, without that dimension, as a tuple."""
     dim = dim if axis is None else by_numpys_name(dim or None, axis)
     skipped = (slice(None),) * normalize_dim(dim, input.ndim)
     return tuple(input[(*skipped, i)] for i in range(input.shape[len(skipped)]))
 
 
-def clone(input):
+def clone(input: Tensor) -> Tensor:
     """A copy with memory of its own; gradients pass through it."""
     return Clone()(input)
 
 
-def contiguous(input):
+def contiguous(input: Tensor) -> Tensor:
     """The elements in memory in the order of their indices: the tensor itself if they are, else a copy."""
     if input.is_contiguous():
         return input

@@ -1,8 +1,11 @@
 """Piecewise constant functions, whose derivative is 0: sign, floor, division to whole numbers; and the remainder."""
 
+from __future__ import annotations
+
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.types import TensorLike
 from minitorch_cnn.ops.operands import need_tensor, promoted, refuse_bool
 
 __all__ = ["floor", "floor_divide", "remainder", "sign"]
@@ -62,22 +65,22 @@ class Remainder(Function):
         return dy, -dy * floor_divide(a, b) if wants_grad(b) else None
 
 
-def sign(input):
+def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign of each element."""
     return Sign()(input)
 
 
-def floor(input):
+def floor(input: Tensor) -> Tensor:
     """The largest whole number not above each element."""
     return Floor()(input) if refuse_bool("floor", input).is_floating_point() else input.clone()
 
 
-def floor_divide(input, other):
+def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)``, in the type of the operands."""
     return FloorDivide()(*divisible("floor division", input, other))
 
 
-def remainder(input, other):
+def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the sign is that of `other`."""
     need_tensor("remainder", input, other)
     return Remainder()(*divisible("the remainder", input, other))

@@ -1,14 +1,18 @@
 """Activation functions."""
 
+from __future__ import annotations
+
 import warnings
 
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.types import DType
 from minitorch_cnn.ops import classification, elementwise
 from minitorch_cnn.ops.elementwise import sigmoid, tanh
 
 __all__ = ["log_softmax", "relu", "sigmoid", "softmax", "tanh"]
 
 
-def relu(input, inplace=False):
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0), element by element.
 
     Parameters
@@ -20,7 +24,7 @@ def relu(input, inplace=False):
     return input._update(elementwise.relu) if inplace else elementwise.relu(input)
 
 
-def softmax(input, dim=None, dtype=None):
+def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
     """exp(x) / Σ exp(x) along a dimension: positive numbers that sum to one.
 
     Parameters
@@ -41,7 +45,7 @@ def softmax(input, dim=None, dtype=None):
     return classification.softmax(input, dim, dtype)
 
 
-def log_softmax(input, dim=None, dtype=None):
+def log_softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:
     """The logarithm of `softmax`, which is exact where that one has underflowed to zero.
 
     Parameters

@@ -1,14 +1,17 @@
 """The linear layer as a function."""
 
+from __future__ import annotations
+
 import math
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.functional.checks import check_linear
 from minitorch_cnn.ops.linalg import Linear
 
 __all__ = ["linear"]
 
 
-def linear(input, weight, bias=None):
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b: every output is a weighted sum of all inputs.
 
     Parameters

@@ -1,6 +1,10 @@
 """Convolution, its transpose, and the windows alone: the arguments are checked and handed to an operation."""
 
+from __future__ import annotations
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.geometry import span
+from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn.functional.checks import check_conv2d, check_conv_transpose2d, check_fold, check_unfold
 from minitorch_cnn.nn.functional.padding import framed, without_frame
 from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed
@@ -10,7 +14,15 @@ from minitorch_cnn.ops.windows import Fold, Windows
 __all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
 
 
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrPair = 1,
+    padding: IntOrPair | str = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Tensor:
     """The cross-correlation of images with filters.
 
     ``y[n, o, i, j] = bias[o] + Σ_{c, a, b} weight[o, c, a, b] x[n, c, i·stride + a·dilation, j·stride + b·dilation]``
@@ -66,7 +78,16 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return y if input.ndim == 4 else y[0]
 
 
-def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    output_padding: IntOrPair = 0,
+    groups: int = 1,
+    dilation: IntOrPair = 1,
+) -> Tensor:
     """The transpose of `conv2d`: each element of the input puts its filter, times itself, into the output.
 
     Parameters
@@ -106,7 +127,9 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     return (y if input.ndim == 4 else y[0]).as_result()
 
 
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(
+    input: Tensor, kernel_size: IntOrPair, dilation: IntOrPair = 1, padding: IntOrPair = 0, stride: IntOrPair = 1
+) -> Tensor:
     """The windows of images as the columns of a matrix (im2col).
 
     Parameters
@@ -129,7 +152,14 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return columns if input.ndim == 4 else columns[0]
 
 
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    input: Tensor,
+    output_size: IntOrPair,
+    kernel_size: IntOrPair,
+    dilation: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    stride: IntOrPair = 1,
+) -> Tensor:
     """Images from columns, each added up at the place of its window (col2im): the transpose of `unfold`.
 
     Parameters

@@ -1,8 +1,11 @@
 """Loss functions: cross-entropy, negative log-likelihood, squared error."""
 
+from __future__ import annotations
+
 import math
 import warnings
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.dtypes import int64
 from minitorch_cnn.nn.functional.checks import (
     are_probabilities,
@@ -20,7 +23,15 @@ from minitorch_cnn.ops.reduce import pick
 __all__ = ["cross_entropy", "mse_loss", "nll_loss"]
 
 
-def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """-log softmax(input)[target], the mean over a batch: the negative log-likelihood of the labels, in nats.
 
     Parameters
@@ -70,7 +81,9 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     return _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing)
 
 
-def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
     """-input[target]: the negative log-likelihood, of log-probabilities and labels.
 
     Parameters and errors are those of `cross_entropy`, which is this function after `log_softmax`.
@@ -85,7 +98,7 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     return _label_loss(input, target, weight, ignore_index, reduction, 0.0)
 
 
-def mse_loss(input, target, *, reduction="mean"):
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """(input - target)², element by element, then reduced.
 
     Parameters

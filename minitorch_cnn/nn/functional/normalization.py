@@ -1,5 +1,7 @@
 """Batch normalisation."""
 
+from __future__ import annotations
+
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.functional.checks import check_batch_norm
@@ -8,7 +10,16 @@ from minitorch_cnn.ops.normalization import BatchNorm
 __all__ = ["batch_norm"]
 
 
-def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Bring every channel to mean 0 and variance 1, then scale and shift it: y = (x - μ) / √(σ² + ε) · w + b.
 
     Parameters

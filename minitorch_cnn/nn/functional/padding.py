@@ -1,7 +1,11 @@
 """Padding: by a constant, or by elements of the tensor itself."""
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.ops.indexing import GetItem
 from minitorch_cnn.ops.shape import cat
 from minitorch_cnn.ops.windows import Pad
@@ -9,7 +13,7 @@ from minitorch_cnn.ops.windows import Pad
 __all__ = ["pad"]
 
 
-def pad(input, pad, mode="constant", value=None):
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """A tensor with a frame around its last dimensions.
 
     Parameters

@@ -1,12 +1,17 @@
 """Pooling: the mean or the largest entry of every window."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
 from minitorch_cnn.backend.geometry import span, window_count
+from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_avg_pool2d, check_max_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
@@ -16,8 +21,14 @@ __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
-):
+    input: Tensor,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """The mean of every window.
 
     Parameters
@@ -65,7 +76,31 @@ def avg_pool2d(
     return y if input.ndim == 4 else y[0]
 
 
-def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+@overload
+def max_pool2d(
+    input: Tensor, kernel_size: IntOrPair, *args: Any, return_indices: Literal[True], **kwargs: Any
+) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor: ...
+def max_pool2d(
+    input: Tensor,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest entry of every window; of equal ones the first, and it alone receives the gradient.
 
     Parameters
@@ -107,7 +142,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return y, indices if input.ndim == 4 else indices[0]
 
 
-def adaptive_avg_pool2d(input, output_size):
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """The means of windows of such places and sizes that the output has a given size.
 
     Parameters

@@ -1,12 +1,15 @@
 """Dropout."""
 
+from __future__ import annotations
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.functional.checks import check_dropout
 from minitorch_cnn.ops.creation import rand_like
 
 __all__ = ["dropout"]
 
 
-def dropout(input, p=0.5, training=True, inplace=False):
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p and scale the others by 1 / (1 - p), so that the mean stays.
 
     Parameters

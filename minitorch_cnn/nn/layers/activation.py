@@ -1,5 +1,8 @@
 """Activation functions as layers."""
 
+from __future__ import annotations
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
@@ -9,14 +12,14 @@ __all__ = ["LogSoftmax", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 class Sigmoid(Module):
     """1 / (1 + e⁻ˣ), element by element."""
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.sigmoid(input)
 
 
 class Tanh(Module):
     """The hyperbolic tangent, element by element."""
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
 
 
@@ -29,14 +32,14 @@ class ReLU(Module):
         Whether to write the result into the input.
     """
 
-    def __init__(self, inplace=False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, inplace=self.inplace)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
 
 
@@ -50,14 +53,14 @@ class Softmax(Module):
 
     receptive_field = "same"
 
-    def __init__(self, dim=None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.softmax(input, self.dim)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"dim={self.dim}"
 
 
@@ -69,5 +72,5 @@ class LogSoftmax(Softmax):
     dim : int
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.log_softmax(input, self.dim)

@@ -1,9 +1,13 @@
 """Convolution layers."""
 
+from __future__ import annotations
+
 import math
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import pair, whole
 from minitorch_cnn.backend.geometry import paddings, span
+from minitorch_cnn.backend.types import DeviceLike, DType, IntOrPair
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.functional.padding import EXTENSIONS
@@ -19,6 +23,8 @@ PADDING_MODES = ("zeros", *EXTENSIONS)
 class _Conv(Module):
     """What a convolution and its transpose have in common."""
 
+    weight: Parameter
+    bias: Parameter | None
     output_padding = (0, 0)
 
     def __init__(self, in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode):
@@ -43,11 +49,11 @@ class _Conv(Module):
         self.bias = Parameter(empty(self.out_channels, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Draw the weight and the bias again."""
         init.default_(self.weight, self.bias)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         if self.padding != (0, 0):
             text += f", padding={self.padding}"
@@ -106,18 +112,18 @@ class Conv2d(_Conv):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: IntOrPair | str = 0,
+        dilation: IntOrPair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: DeviceLike = None,
+        dtype: DType = None,
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode)
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
@@ -129,7 +135,7 @@ class Conv2d(_Conv):
             self.padding = pair("padding", padding, least=0)
         self._make_parameters((out_channels, in_channels // groups, *self.kernel_size), bias, device, dtype)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._border(), mode=self.padding_mode)
@@ -137,10 +143,10 @@ class Conv2d(_Conv):
         return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> tuple:
         return tuple(map(span, self.kernel_size, self.dilation)), self.stride
 
-    def multiply_adds(self, input, output):
+    def multiply_adds(self, input: Tensor, output: Tensor) -> int:
         return output.numel() * math.prod(self.weight.shape[1:])
 
     def _border(self):
@@ -179,19 +185,19 @@ class ConvTranspose2d(_Conv):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        bias=True,
-        dilation=1,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: IntOrPair = 0,
+        output_padding: IntOrPair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: IntOrPair = 1,
+        padding_mode: str = "zeros",
+        device: DeviceLike = None,
+        dtype: DType = None,
+    ) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for ConvTranspose2d, got {padding_mode!r}')
         super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode)
@@ -199,7 +205,7 @@ class ConvTranspose2d(_Conv):
         self.output_padding = pair("output_padding", output_padding, least=0)
         self._make_parameters((in_channels, out_channels // groups, *self.kernel_size), bias, device, dtype)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.conv_transpose2d(
             input,
             self.weight,
@@ -212,10 +218,10 @@ class ConvTranspose2d(_Conv):
         )
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> tuple:
         spans = map(span, self.kernel_size, self.dilation)
         windows = tuple(-(-s // t) for s, t in zip(spans, self.stride))  # every stride-th element of the kernel is met
         return windows, tuple(1 / t for t in self.stride)
 
-    def multiply_adds(self, input, output):
+    def multiply_adds(self, input: Tensor, output: Tensor) -> int:
         return input.numel() * math.prod(self.weight.shape[1:])

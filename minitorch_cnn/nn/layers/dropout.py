@@ -1,5 +1,8 @@
 """Dropout."""
 
+from __future__ import annotations
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.functional.checks import check_dropout
 from minitorch_cnn.nn.module import Module
@@ -24,14 +27,14 @@ class Dropout(Module):
     [1.0, 1.0, 1.0]
     """
 
-    def __init__(self, p=0.5, inplace=False):
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         check_dropout(p)
         self.p = p
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

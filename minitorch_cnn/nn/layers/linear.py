@@ -1,6 +1,13 @@
 """The linear layer, and those without parameters that reshape: Flatten, Unflatten, Identity."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import whole
+from minitorch_cnn.backend.types import DeviceLike, DType
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module
@@ -43,7 +50,9 @@ class Linear(Module):
 
     receptive_field = "all"
 
-    def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: DeviceLike = None, dtype: DType = None
+    ) -> None:
         super().__init__()
         self.in_features = whole("in_features", in_features)
         self.out_features = whole("out_features", out_features)
@@ -51,27 +60,27 @@ class Linear(Module):
         self.bias = Parameter(empty(self.out_features, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Draw the weight and the bias again."""
         init.default_(self.weight, self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
 
-    def multiply_adds(self, input, output):
+    def multiply_adds(self, input: Tensor, output: Tensor) -> int:
         return output.numel() * self.in_features
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class Identity(Module):
     """Its input, unchanged; arguments are ignored."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input):
+    def forward(self, input: Any) -> Any:
         return input
 
 
@@ -84,15 +93,15 @@ class Flatten(Module):
         The first and the last dimension to merge.
     """
 
-    def __init__(self, start_dim=1, end_dim=-1):
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return flatten(input, self.start_dim, self.end_dim)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
@@ -113,13 +122,13 @@ class Unflatten(Module):
     (5, 2, 3)
     """
 
-    def __init__(self, dim, unflattened_size):
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
         self.dim = dim
         self.unflattened_size = unflattened_size
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return input.unflatten(self.dim, self.unflattened_size)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

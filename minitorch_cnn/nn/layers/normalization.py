@@ -1,7 +1,11 @@
 """Batch normalisation."""
 
+from __future__ import annotations
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.dtypes import int64
+from minitorch_cnn.backend.types import DeviceLike, DType
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module
@@ -12,22 +16,25 @@ __all__ = ["BatchNorm1d", "BatchNorm2d"]
 
 
 class _BatchNorm(Module):
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
     receptive_field = "same"  # but for the statistics of a batch
     ndims = ()  # how many dimensions an input may have
     accepts = ""
 
     def __init__(
         self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=True,
-        track_running_stats=True,
-        device=None,
-        dtype=None,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: DeviceLike = None,
+        dtype: DType = None,
         *,
-        bias=True,
-    ):
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         self.num_features = num_features = whole("num_features", num_features)
         self.eps = eps
@@ -43,14 +50,14 @@ class _BatchNorm(Module):
         self.register_buffer("num_batches_tracked", batches)
         self.reset_parameters()
 
-    def reset_running_stats(self):
+    def reset_running_stats(self) -> None:
         """Forget the batches seen: mean 0 and variance 1."""
         if self.track_running_stats:
             self.running_mean.zero_()
             self.running_var.fill_(1)
             self.num_batches_tracked.zero_()
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Set the weight to 1, the bias to 0, and forget the batches seen."""
         self.reset_running_stats()
         if self.weight is not None:
@@ -58,7 +65,7 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         if getattr(input, "ndim", self.ndims[0]) not in self.ndims:
             raise ValueError(f"expected {self.accepts} input (got {input.ndim}D input of shape {input.shape})")
         momentum = self.momentum
@@ -78,7 +85,7 @@ class _BatchNorm(Module):
             self.eps,
         )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"

@@ -1,7 +1,13 @@
 """Pooling layers: the mean or the largest entry of every window."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import pair
 from minitorch_cnn.backend.geometry import span
+from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
@@ -34,8 +40,14 @@ class AvgPool2d(Module):
     """
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
-    ):
+        self,
+        kernel_size: IntOrPair,
+        stride: IntOrPair | None = None,
+        padding: IntOrPair = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -44,7 +56,7 @@ class AvgPool2d(Module):
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool2d(
             input,
             self.kernel_size,
@@ -56,10 +68,10 @@ class AvgPool2d(Module):
         )
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> tuple:
         return self.kernel_size, self.stride
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
@@ -88,7 +100,15 @@ class MaxPool2d(Module):
     [[[3.0]]]
     """
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
+    def __init__(
+        self,
+        kernel_size: IntOrPair,
+        stride: IntOrPair | None = None,
+        padding: IntOrPair = 0,
+        dilation: IntOrPair = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -97,7 +117,7 @@ class MaxPool2d(Module):
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.max_pool2d(
             input,
             self.kernel_size,
@@ -109,11 +129,11 @@ class MaxPool2d(Module):
         )
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> tuple:
         kernel, dilation = pair("kernel_size", self.kernel_size), pair("dilation", self.dilation)
         return tuple(map(span, kernel, dilation)), self.stride
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
             f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
@@ -131,12 +151,12 @@ class AdaptiveAvgPool2d(Module):
 
     receptive_field = "all"
 
-    def __init__(self, output_size):
+    def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
         super().__init__()
         self.output_size = output_size
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(input, self.output_size)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
