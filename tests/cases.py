@@ -413,6 +413,18 @@ for name, options, columns in [
 ]:
     case(f"fold {name}", lambda m, x, o=options: m.nn.functional.fold(x, **o), columns, batch=int(len(columns) == 3))
 
+# --- activations -----------------------------------------------------------------------------------------
+
+case("leaky_relu", lambda m, x: m.nn.functional.leaky_relu(x), distinct(2, 3), batch=1)
+case("leaky_relu slope", lambda m, x: m.nn.functional.leaky_relu(x * 1, 0.3, inplace=True), distinct(2, 3))
+case("leaky_relu of zero", lambda m, x: m.nn.functional.leaky_relu(x), array(-1.0, 0.0, 1.0), smooth=False)
+case("gelu", lambda m, x: m.nn.functional.gelu(x), (2, 3), batch=1)
+case("gelu of large numbers", lambda m, x: m.nn.functional.gelu(x), array(-50.0, -9.0, 0.0, 9.0, 50.0), smooth=False)
+case("gelu tanh", lambda m, x: m.nn.functional.gelu(x, approximate="tanh"), (2, 3), batch=1)
+case("logsigmoid", lambda m, x: m.nn.functional.logsigmoid(x), (2, 3), batch=1)
+huge = array(-800.0, -40.0, 0.0, 40.0, 800.0)
+case("logsigmoid of large numbers", lambda m, x: m.nn.functional.logsigmoid(x), huge, smooth=False)
+
 # --- normalisation and losses ----------------------------------------------------------------------------
 
 case("batch_norm", lambda m, x: m.nn.functional.batch_norm(x, None, None, training=True), (3, 2, 2, 3))
@@ -432,6 +444,24 @@ for reduction in ("mean", "sum", "none"):
         f"mse_loss {reduction}",
         lambda m, x, y, r=reduction: m.nn.functional.mse_loss(x, y, reduction=r),
         *[(3, 4), (3, 4)],
+    )
+    case(
+        f"l1_loss {reduction}",
+        lambda m, x, y, r=reduction: m.nn.functional.l1_loss(x, y, reduction=r),
+        *[distinct(3, 4), positive(3, 4)],
+    )
+    case(
+        f"binary_cross_entropy {reduction}",
+        lambda m, x, y, w, r=reduction: m.nn.functional.binary_cross_entropy(
+            m.sigmoid(x), m.sigmoid(y), w.detach(), reduction=r
+        ),
+        *[(3, 4), (3, 4), positive(4)],
+        smooth=False,
+    )
+    case(
+        f"binary_cross_entropy_with_logits {reduction}",
+        lambda m, x, y, r=reduction: m.nn.functional.binary_cross_entropy_with_logits(x, y, reduction=r),
+        *[(3, 4), positive(3, 4)],
     )
     case(
         f"cross_entropy {reduction}",
@@ -461,6 +491,18 @@ case(
     "cross_entropy of large logits",
     lambda m, x, y: m.nn.functional.cross_entropy(x, y),
     *[array([1e4, -1e4, 0.0], [0.0, 800.0, -800.0]), array(1, 1)],
+    smooth=False,
+)
+
+case(
+    "binary_cross_entropy by itself",
+    lambda m, x, y: m.nn.functional.binary_cross_entropy(x, y),
+    *[lambda rng: rng.uniform(0.1, 0.9, (2, 3)), lambda rng: rng.uniform(0.1, 0.9, (2, 3))],
+)
+case(
+    "binary_cross_entropy_with_logits by weights",
+    lambda m, x, y, w, p: m.nn.functional.binary_cross_entropy_with_logits(x, y, w.detach(), pos_weight=p.detach()),
+    *[array([-800.0, 0.0, 3.0], [0.0, 40.0, 800.0]), array([1.0, 1.0, 0.3], [0.0, 0.0, 0.0]), positive(3), positive(3)],
     smooth=False,
 )
 
@@ -528,11 +570,18 @@ case(
 )
 for size in (1, (2, 3), (None, 2), (3, 5)):
     case(
+        f"adaptive_max_pool2d {size}",
+        lambda m, x, s=size: m.nn.functional.adaptive_max_pool2d(x, s, return_indices=True),
+        distinct(2, 2, 3, 5),
+        batch=1,
+    )
+    case(
         f"adaptive_avg_pool2d {size}",
         lambda m, x, s=size: m.nn.functional.adaptive_avg_pool2d(x, s),
         (2, 2, 3, 5),
         batch=1,
     )
+case("adaptive_max_pool2d unbatched", lambda m, x: m.nn.functional.adaptive_max_pool2d(x, 2), distinct(2, 3, 5))
 case("adaptive_avg_pool2d unbatched", lambda m, x: m.nn.functional.adaptive_avg_pool2d(x, 2), (2, 3, 5))
 
 # --- padding: H and W differ, and so does each side, so that no mix-up stays unseen ------------------------

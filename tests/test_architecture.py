@@ -44,7 +44,7 @@ HOUSE = [
             "functional.padding", "functional.activations", "functional.convolution", "functional.pooling",
             "functional.normalization", "functional.losses", "functional", "registry", "state", "hooks", "explain",
             "module", "containers", "layers.activation", "layers.convolution", "layers.dropout", "layers.linear",
-            "layers.loss", "layers.normalization", "layers.pooling", "layers",
+            "layers.loss", "layers.normalization", "layers.lazy", "layers.pooling", "layers",
         ],
     },
     {"models": [""], "inspection": ["figures", "tables", "summaries"]},

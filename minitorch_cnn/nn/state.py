@@ -8,6 +8,7 @@ from typing import NamedTuple
 from minitorch_cnn import backend
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.nn.parameter import Uninitialized
 
 
 class IncompatibleKeys(NamedTuple("IncompatibleKeys", [("missing_keys", list[str]), ("unexpected_keys", list[str])])):
@@ -19,7 +20,10 @@ class IncompatibleKeys(NamedTuple("IncompatibleKeys", [("missing_keys", list[str
 
 def collect(module, prefix, keep_vars):
     """See `Module.state_dict`."""
-    return {prefix + path: tensor if keep_vars else tensor.detach() for path, tensor in _saved_tensors(module)}
+    return {
+        prefix + path: tensor if keep_vars or isinstance(tensor, Uninitialized) else tensor.detach()
+        for path, tensor in _saved_tensors(module)
+    }
 
 
 def load_(module, state_dict, strict):
@@ -36,10 +40,12 @@ def load_(module, state_dict, strict):
         problems.append("Unexpected key(s) in state_dict: " + ", ".join(f'"{path}"' for path in unexpected) + ". ")
     for path, target in targets.items():
         if path in state_dict:
+            if isinstance(target, Uninitialized) and isinstance(state_dict[path], Uninitialized):
+                continue
             array, problem = _array_of(state_dict[path]), None
             if isinstance(array, str):
                 problem = f'While copying the parameter named "{path}", {array}'
-            elif array.shape != target.shape:
+            elif not isinstance(target, Uninitialized) and array.shape != target.shape:
                 problem = (
                     f"size mismatch for {path}: copying a param with shape {array.shape} from checkpoint, "
                     f"the shape in current model is {target.shape}."
@@ -49,6 +55,8 @@ def load_(module, state_dict, strict):
         raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t" + "\n\t".join(problems))
     with no_grad():
         for target, array in loaded:
+            if isinstance(target, Uninitialized):
+                target.materialize(array.shape)
             target.copy_(Tensor(backend.asarray(array, target.device, target.dtype)))
     return IncompatibleKeys(missing, unexpected)
 

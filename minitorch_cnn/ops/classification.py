@@ -1,4 +1,4 @@
-"""Softmax, log Σ exp, and the cross-entropy of labels."""
+"""Softmax, log Σ exp, and the cross-entropy of labels and of probabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minitorch_cnn.backend.dtypes import as_dtype
 from minitorch_cnn.backend.types import Dims, DType
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
-from minitorch_cnn.ops.elementwise import exp
+from minitorch_cnn.ops.elementwise import clamp, exp, log
 from minitorch_cnn.ops.operands import convert, floating
 from minitorch_cnn.ops.reduce import kept_shape, sum, sum_of
 from minitorch_cnn.ops.shape import by_numpys_name, normalize_dim, normalize_dims, reshape
@@ -170,6 +170,23 @@ class CrossEntropyGradient(Function):
         if self.reduction == "mean":
             share /= get_array_module(share).maximum(self.totals[1], 1)  # 1: if none counts, each share is 0
         return Tensor(share[:, None]) * reshape(g, (-1, 1))
+
+
+class BinaryCrossEntropy(Function):
+    """y = -(t log x + (1 - t) log(1 - x));  dx = dy (x - t) / (x (1 - x)),  dt = dy (log(1 - x) - log x).
+
+    As in PyTorch, a logarithm is at least -100, and the divisor at least 1e-12: a probability of 0 can be learned from.
+    """
+
+    reads = {"dx": "x t", "dt": "x"}
+
+    def forward(self, x, t):
+        xp = get_array_module(x)
+        return (t - 1) * xp.maximum(xp.log1p(-x), -100) - t * xp.maximum(xp.log(x), -100)
+
+    def backward(self, dy, y, x, t):
+        dx = dy * (x - t) / clamp(x * (1 - x), min=1e-12) if wants_grad(x) else None
+        return dx, dy * (log(1 - x) - log(x)) if wants_grad(t) else None
 
 
 # --- on arrays -------------------------------------------------------------------------------------------

@@ -196,6 +196,7 @@ FAMILIES = {
         "nn.functional.avg_pool2d": Entry(),
         "nn.functional.max_pool2d": Entry(),
         "nn.functional.adaptive_avg_pool2d": Entry(),
+        "nn.functional.adaptive_max_pool2d": Entry(),
         "nn.functional.pad/constant": Entry(),
         "nn.functional.pad/reflect": Entry(),
         "nn.functional.pad/replicate": Entry(),
@@ -206,6 +207,13 @@ FAMILIES = {
         "nn.functional.cross_entropy": Entry(),
         "nn.functional.nll_loss": Entry(),
         "nn.functional.mse_loss": Entry(),
+        "nn.functional.l1_loss": Entry(),
+        "nn.functional.binary_cross_entropy": Entry(tolerance=1e-8),  # PyTorch adds 1e-12 to a divisor
+        "nn.functional.binary_cross_entropy_with_logits": Entry(),
+        "nn.functional.leaky_relu": Entry(),
+        "nn.functional.gelu": Entry(),
+        "nn.functional.logsigmoid": Entry(),
+        "nn.functional.dropout2d": Entry(random=drops),
     },
 }
 

@@ -106,6 +106,8 @@ def test_conv_transpose2d(settings, device):
         lambda lib: lib.AdaptiveAvgPool2d(1),
         lambda lib: lib.AdaptiveAvgPool2d((3, None)),
         lambda lib: lib.AdaptiveAvgPool2d((4, 5)),
+        lambda lib: lib.AdaptiveMaxPool2d(1),
+        lambda lib: lib.AdaptiveMaxPool2d((3, None)),
     ],
 )
 def test_pooling(make, device):
@@ -131,6 +133,10 @@ def test_linear(shape, bias, device):
         lambda lib: lib.Sigmoid(),
         lambda lib: lib.Tanh(),
         lambda lib: lib.ReLU(),
+        lambda lib: lib.LeakyReLU(),
+        lambda lib: lib.LeakyReLU(0.3),
+        lambda lib: lib.GELU(),
+        lambda lib: lib.GELU("tanh"),
         lambda lib: lib.Softmax(dim=1),
         lambda lib: lib.LogSoftmax(dim=-1),
         lambda lib: lib.Identity(54, unused=True),
@@ -207,13 +213,34 @@ def test_dropout_draws_on_the_host_from_the_seed(device):
     np.testing.assert_array_equal(to_numpy(nn.Dropout()(mt.ones(50, device=device))), to_numpy(expected))
 
 
+def test_dropout2d_drops_whole_channels(device):
+    x = mt.ones(50, 40, 2, 3, device=device, requires_grad=True)
+    y = nn.Dropout2d(0.3)(x)
+    values = to_numpy(y)
+    assert (values == values[..., :1, :1]).all()
+    assert abs((values == 0).mean() - 0.3) < 0.03
+    np.testing.assert_allclose(np.unique(values), [0, 1 / 0.7], rtol=1e-6)
+    y.sum().backward()
+    np.testing.assert_array_equal(to_numpy(x.grad), values)
+    assert nn.Dropout2d().eval()(x) is x
+    with pytest.warns(UserWarning, match=r"expects \(N, C, H, W\), got shape \(50, 40, 6\)"):
+        nn.functional.dropout2d(x.detach().flatten(2))
+
+
 @pytest.mark.parametrize("p", [-0.1, 1.1])
 def test_dropout_refuses_what_is_no_probability(p):
     with pytest.raises(ValueError, match=f"has to be between 0 and 1, but got {p}"):
         nn.Dropout(p)
 
 
-@pytest.mark.parametrize("make", [lambda lib: lib.ReLU(inplace=True), lambda lib: lib.Dropout(1.0, inplace=True)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda lib: lib.ReLU(inplace=True),
+        lambda lib: lib.LeakyReLU(inplace=True),
+        lambda lib: lib.Dropout(1.0, inplace=True),
+    ],
+)
 def test_inplace_writes_into_the_input(make):
     ours, theirs = pair(make)
     array = rng.standard_normal((2, 3))

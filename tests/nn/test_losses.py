@@ -307,3 +307,35 @@ def test_labels_may_lie_in_memory_in_any_way(kind, device):
     y = make(both).numpy()
     p = np.exp(x.numpy()) / np.exp(x.numpy()).sum(1, keepdims=True)
     np.testing.assert_allclose(there.grad.cpu().numpy(), (p - np.eye(3)[y]) / 6)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("name", "has_weight"), [("L1Loss", False), ("BCELoss", True), ("BCEWithLogitsLoss", True)])
+def test_losses_of_one_number_each(name, has_weight, reduction, device):
+    def loss(lib, x, t, w):
+        options = {"weight": w.detach()} if has_weight else {}
+        return getattr(lib.nn, name)(reduction=reduction, **options)(lib.sigmoid(x), t.detach())
+
+    assert_same_as_torch(loss, [rng.standard_normal((3, 4)), rng.random((3, 4)), rng.random(4)], device)
+
+
+def test_a_certain_answer_that_is_wrong_can_be_learned_from():
+    needs_torch()
+    x, torch_x = (lib.tensor([0.0, 0.0, 1.0, 1.0], dtype=lib.float64, requires_grad=True) for lib in (mt, torch))
+    for lib, p in ((mt, x), (torch, torch_x)):
+        lib.nn.functional.binary_cross_entropy(p, lib.tensor([0.0, 1.0, 0.0, 1.0], dtype=lib.float64)).backward()
+    np.testing.assert_allclose(x.grad.numpy(), torch_x.grad.numpy(), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "error", "message"),
+    [
+        ([[0.5], [0.5]], [0.0, 1.0], ValueError, r"target size \(2,\) must be the same as input size \(2, 1\)"),
+        ([0.5, 1.5], [0.0, 1.0], RuntimeError, "all elements of input should be between 0 and 1; of logits take"),
+        ([0.5, 0.5], [0, 1], RuntimeError, "a target of the type of its input, float32, got int64; convert it"),
+        ([0, 1], [0, 1], NotImplementedError, "is for floating-point numbers, got int64"),
+    ],
+)
+def test_binary_cross_entropy_says_what_it_expects(x, t, error, message):
+    with pytest.raises(error, match=message):
+        F.binary_cross_entropy(mt.tensor(x), mt.tensor(t))

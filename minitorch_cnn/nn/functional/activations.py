@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.types import DType
+from minitorch_cnn.nn.functional.checks import refuse_integers
 from minitorch_cnn.ops import classification, elementwise
-from minitorch_cnn.ops.elementwise import sigmoid, tanh
+from minitorch_cnn.ops.elementwise import LogSigmoid, NormalCDF, sigmoid, tanh, where
 
-__all__ = ["log_softmax", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = ["gelu", "leaky_relu", "log_softmax", "logsigmoid", "relu", "sigmoid", "softmax", "tanh"]
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -22,6 +24,49 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         Whether to write the result into `input`.
     """
     return input._update(elementwise.relu) if inplace else elementwise.relu(input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where it is positive, else negative_slope · x; at 0, the derivative is that slope.
+
+    Parameters
+    ----------
+    input : Tensor
+    negative_slope : float
+    inplace : bool
+        Whether to write the result into `input`.
+    """
+
+    def function(x):
+        return where(x > 0, x, x * negative_slope)
+
+    return input._update(function) if inplace else function(refuse_integers("leaky_relu", input))
+
+
+def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
+    """x · Φ(x), where Φ(x) is the share of normal numbers below x: `relu` with a smooth bend.
+
+    Parameters
+    ----------
+    input : Tensor
+    approximate : {"none", "tanh"}
+        "tanh" puts (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2 in the place of Φ(x).
+
+    References
+    ----------
+    Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
+    x = refuse_integers("gelu", input)
+    if approximate == "none":
+        return x * NormalCDF()(x)
+    return x * (0.5 + 0.5 * tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """The logarithm of `sigmoid`, which is exact where that one has underflowed to zero."""
+    return LogSigmoid()(refuse_integers("logsigmoid", input))
 
 
 def softmax(input: Tensor, dim: int | None = None, dtype: DType = None) -> Tensor:

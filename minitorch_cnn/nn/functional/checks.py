@@ -188,18 +188,18 @@ def _check_windows(name, input, kernel_size, stride, padding, dilation, ceil_mod
     return x, kernel, stride, padding, dilation
 
 
-def check_adaptive_avg_pool2d(input, output_size):
+def check_adaptive_pool2d(name, input, output_size):
     """The images as a batch, and the size of the output as a pair."""
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
     if isinstance(input, Tensor) and input.ndim < 3:
-        raise ValueError(f"adaptive_avg_pool2d expected (N, C, H, W) or (C, H, W), got shape {input.shape}")
+        raise ValueError(f"{name} expected (N, C, H, W) or (C, H, W), got shape {input.shape}")
     if len(sizes) != 2:
-        raise RuntimeError(f"adaptive_avg_pool2d: output_size must be one number or two, got {output_size}")
-    x = batch_of("adaptive_avg_pool2d", input)
+        raise RuntimeError(f"{name}: output_size must be one number or two, got {output_size}")
+    x = batch_of(name, input)
     if not x.is_floating_point():
-        raise NotImplementedError(f"adaptive_avg_pool2d is for floating-point numbers, got {x.dtype}; use .float()")
+        raise NotImplementedError(f"{name} is for floating-point numbers, got {x.dtype}; use .float()")
     if not all(x.shape[2:]):
-        raise RuntimeError(f"adaptive_avg_pool2d expected images with elements, got input shape {x.shape}")
+        raise RuntimeError(f"{name} expected images with elements, got input shape {x.shape}")
     sizes = [old if new is None else new for old, new in zip(x.shape[2:], sizes, strict=True)]
     return x, pair("output_size", sizes, least=0)
 
@@ -262,14 +262,46 @@ def check_nll_loss(input, target, weight, ignore_index, reduction):
     _check_labels(input, target, ignore_index)
 
 
-def check_mse_loss(input, target, reduction):
-    """Refuse what `mse_loss` cannot take."""
-    check_reduction(reduction)
-    for role, value in (("input", input), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"mse_loss expects {role} as a Tensor, got {described(value)}")
+def check_difference(name, input, target, reduction):
+    """Refuse what a loss of the difference of two tensors cannot take."""
+    _check_two(name, input, target, reduction)
     if not (input.is_floating_point() or target.is_floating_point()):
-        raise NotImplementedError(f"mse_loss is for floating-point numbers, got {input.dtype}; convert with .float()")
+        raise NotImplementedError(f"{name} is for floating-point numbers, got {input.dtype}; convert with .float()")
+
+
+def check_binary_cross_entropy(input, target, reduction):
+    """Refuse what `binary_cross_entropy` cannot take; on a GPU, the values of the input are not looked at."""
+    check_binary_cross_entropy_with_logits(input, target, reduction, "binary_cross_entropy")
+    if input.dtype != target.dtype:
+        raise RuntimeError(
+            f"binary_cross_entropy expects a target of the type of its input, {input.dtype}, got {target.dtype}; "
+            "convert it: target.to(input.dtype)"
+        )
+    if not input.is_cuda and not ((input.array >= 0) & (input.array <= 1)).all():
+        raise RuntimeError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1; of logits take "
+            "binary_cross_entropy_with_logits"
+        )
+
+
+def check_binary_cross_entropy_with_logits(input, target, reduction, name="binary_cross_entropy_with_logits"):
+    """Refuse what `binary_cross_entropy_with_logits` cannot take."""
+    _check_two(name, input, target, reduction)
+    refuse_integers(name, input)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{name}: target size {target.shape} must be the same as input size {input.shape}; of (N, 1) and (N,) take "
+            "input.squeeze(1)"
+        )
+
+
+def refuse_integers(name, input):
+    """Refuse what is no Tensor of floating-point numbers; returns one that is."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name} expected a Tensor, got {described(input)}")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"{name} is for floating-point numbers, got {input.dtype}; convert with .float()")
+    return input
 
 
 def check_reduction(reduction):
@@ -291,6 +323,13 @@ def are_unchecked(labels):
 def class_dim(input):
     """The dimension of the classes: the first of (C,), the second of (N, C, …)."""
     return 0 if input.ndim == 1 else 1
+
+
+def _check_two(name, input, target, reduction):
+    check_reduction(reduction)
+    for role, value in (("input", input), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} expects {role} as a Tensor, got {described(value)}")
 
 
 def _check_loss(name, input, target, weight, reduction):

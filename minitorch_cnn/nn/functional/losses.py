@@ -1,4 +1,4 @@
-"""Loss functions: cross-entropy, negative log-likelihood, squared error."""
+"""Loss functions: cross-entropy, negative log-likelihood, squared and absolute error."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from minitorch_cnn.backend.dtypes import int64
 from minitorch_cnn.nn.functional.checks import (
     are_probabilities,
     are_unchecked,
+    check_binary_cross_entropy,
+    check_binary_cross_entropy_with_logits,
     check_cross_entropy,
-    check_mse_loss,
+    check_difference,
     check_nll_loss,
     class_dim,
 )
-from minitorch_cnn.ops.classification import CrossEntropy, log_softmax
-from minitorch_cnn.ops.elementwise import where
+from minitorch_cnn.ops.classification import BinaryCrossEntropy, CrossEntropy, log_softmax
+from minitorch_cnn.ops.elementwise import LogSigmoid, abs, where
 from minitorch_cnn.ops.operands import convert
 from minitorch_cnn.ops.reduce import pick
 
-__all__ = ["cross_entropy", "mse_loss", "nll_loss"]
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "l1_loss", "mse_loss", "nll_loss",
+]  # fmt: skip
 
 
 def cross_entropy(
@@ -112,18 +116,97 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tenso
     UserWarning
         If the shapes differ: (N, 1) and (N,) would be compared each with each.
     """
-    check_mse_loss(input, target, reduction)
+    difference = _difference("mse_loss", input, target, reduction)
+    return _reduce(difference * difference, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """|input - target|, element by element, then reduced. Parameters and warnings are those of `mse_loss`."""
+    return _reduce(abs(_difference("l1_loss", input, target, reduction)), reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """-(target · log input + (1 - target) · log(1 - input)), element by element, then reduced.
+
+    Parameters
+    ----------
+    input : Tensor
+        Probabilities. Of 0, the logarithm is taken as -100.
+    target : Tensor
+        Probabilities, of the same shape.
+    weight : Tensor, optional
+        A factor for each element, broadcast.
+    reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or `reduction` is unknown.
+    RuntimeError
+        If an element of `input` is not from 0 to 1, or the types differ.
+
+    See Also
+    --------
+    binary_cross_entropy_with_logits : takes what goes into the sigmoid, and so is exact everywhere.
+    """
+    check_binary_cross_entropy(input, target, reduction)
+    loss = BinaryCrossEntropy()(input, target)
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input) and the target, without overflow or loss of digits.
+
+    Parameters
+    ----------
+    input : Tensor
+        Logits.
+    target : Tensor
+        Probabilities, of the same shape.
+    weight : Tensor, optional
+        A factor for each element, broadcast.
+    reduction : {"mean", "sum", "none"}
+    pos_weight : Tensor, optional
+        A factor for the part of the loss that `target` has, broadcast: above 1, what is there is missed less often.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> f"{binary_cross_entropy_with_logits(mt.tensor([0.0, 1e4]), mt.tensor([1.0, 1.0])):.4f}"  # log(2) / 2
+    '0.3466'
+    """
+    check_binary_cross_entropy_with_logits(input, target, reduction)
+    log_p = LogSigmoid()(input)
+    loss = (1 - target) * input - (log_p if pos_weight is None else log_p * (1 + (pos_weight - 1) * target))
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+# --- how -------------------------------------------------------------------------------------------------
+
+
+def _difference(name, input, target, reduction):
+    check_difference(name, input, target, reduction)
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=2,
+            stacklevel=3,
         )
-    difference = input - target
-    return _reduce(difference * difference, reduction)
-
-
-# --- how -------------------------------------------------------------------------------------------------
+    return input - target
 
 
 def _label_loss(log_p, target, weight, ignore_index, reduction, label_smoothing):

@@ -12,12 +12,13 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
 from minitorch_cnn.backend.geometry import span, window_count
 from minitorch_cnn.backend.types import IntOrPair
-from minitorch_cnn.nn.functional.checks import check_adaptive_avg_pool2d, check_avg_pool2d, check_max_pool2d
+from minitorch_cnn.nn.functional.checks import check_adaptive_pool2d, check_avg_pool2d, check_max_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div
+from minitorch_cnn.ops.shape import stack
 from minitorch_cnn.ops.windows import MaxWindows, SumSpans, SumWindows
 
-__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 def avg_pool2d(
@@ -157,7 +158,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     Tensor
         Of shape (N, C, OH, OW), or (C, OH, OW).
     """
-    x, sizes = check_adaptive_avg_pool2d(input, output_size)
+    x, sizes = check_adaptive_pool2d("adaptive_avg_pool2d", input, output_size)
     (h, w), (oh, ow) = x.shape[2:], sizes
     if oh and ow and h % oh == w % ow == 0:  # the windows are the tiles of the image
         kernel = h // oh, w // ow
@@ -168,6 +169,39 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         sums = SumSpans(3, columns)(SumSpans(2, rows)(x))  # (N, C, OH, OW)
         y = sums / Tensor(asarray(np.array(counts, x.dtype).reshape(sizes), x.device))
     return y if input.ndim == 4 else y[0]
+
+
+def adaptive_max_pool2d(
+    input: Tensor, output_size: int | Sequence[int | None] | None, return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest entries of windows of such places and sizes that the output has a given size.
+
+    Parameters
+    ----------
+    input, output_size
+        As in `adaptive_avg_pool2d`, whose windows these are.
+    return_indices : bool
+        Return also where the largest entries stand, as indices into the flattened (H, W) plane.
+
+    Returns
+    -------
+    Tensor, or a pair of Tensor
+        Of shape (N, C, OH, OW), or (C, OH, OW).
+    """
+    x, (oh, ow) = check_adaptive_pool2d("adaptive_max_pool2d", input, output_size)
+    n, c, h, w = x.shape
+    tops, lefts = _adaptive_spans(h, oh), _adaptive_spans(w, ow)
+    largest = [x[..., t:b, l:r].flatten(2).max(2) for t, b in tops for l, r in lefts]  # of each window, (N, C)
+    if not largest:
+        return x[:, :, :oh, :ow]
+    y = stack([values for values, _ in largest], 2).reshape(n, c, oh, ow)
+    y = y if input.ndim == 4 else y[0]
+    if not return_indices:
+        return y
+    corners = [(t, l, r - l) for t, _ in tops for l, r in lefts]
+    places = [(t + i // wide) * w + l + i % wide for (t, l, wide), (_, i) in zip(corners, largest)]
+    indices = stack(places, 2).reshape(n, c, oh, ow)
+    return y, indices if input.ndim == 4 else indices[0]
 
 
 def _adaptive_spans(size, output_size):

@@ -7,7 +7,7 @@ from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.functional.checks import check_dropout
 from minitorch_cnn.nn.module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "Dropout2d"]
 
 
 class Dropout(Module):
@@ -38,3 +38,20 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout2d(Dropout):
+    """`Dropout` of whole channels. (N, C, H, W) → the same.
+
+    Parameters
+    ----------
+    p : float
+        From 0 to 1.
+    inplace : bool
+        Whether to write the result into the input.
+    """
+
+    receptive_field = "same"
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout2d(input, self.p, self.training, self.inplace)

@@ -6,7 +6,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
-__all__ = ["CrossEntropyLoss", "MSELoss", "NLLLoss"]
+__all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
 
 
 class CrossEntropyLoss(Module):
@@ -95,3 +95,64 @@ class MSELoss(Module):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(MSELoss):
+    """The absolute difference of prediction and target.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class BCELoss(Module):
+    """The cross-entropy of probabilities and the truth of yes-or-no questions. Put it after `Sigmoid`.
+
+    Parameters
+    ----------
+    weight : Tensor, optional
+        A factor for each element, broadcast.
+    reduction : {"mean", "sum", "none"}
+
+    See Also
+    --------
+    minitorch_cnn.nn.functional.binary_cross_entropy : shapes and errors.
+    """
+
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(Module):
+    """`Sigmoid` and `BCELoss` in one, without overflow or loss of digits.
+
+    Parameters
+    ----------
+    weight : Tensor, optional
+        A factor for each element, broadcast.
+    reduction : {"mean", "sum", "none"}
+    pos_weight : Tensor, optional
+        A factor for the part of the loss that the target has, broadcast.
+    """
+
+    def __init__(
+        self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )

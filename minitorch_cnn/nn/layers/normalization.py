@@ -65,9 +65,13 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def require_ndim(self, input: Tensor) -> None:
+        """Refuse an input of another number of dimensions."""
         if getattr(input, "ndim", self.ndims[0]) not in self.ndims:
             raise ValueError(f"expected {self.accepts} input (got {input.ndim}D input of shape {input.shape})")
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.require_ndim(input)
         momentum = self.momentum
         is_moving = self.training and self.track_running_stats
         if is_moving and self.num_batches_tracked is not None:

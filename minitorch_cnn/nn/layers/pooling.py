@@ -11,7 +11,7 @@ from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 
-__all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
+__all__ = ["AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "MaxPool2d"]
 
 
 class AvgPool2d(Module):
@@ -160,3 +160,22 @@ class AdaptiveAvgPool2d(Module):
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool2d(AdaptiveAvgPool2d):
+    """Largest entries of the windows of `AdaptiveAvgPool2d`. (N, C, H, W) → (N, C, OH, OW).
+
+    Parameters
+    ----------
+    output_size : int, None or (int or None, int or None)
+        OH and OW; None keeps the input's.
+    return_indices : bool
+        Whether to return also where in its (H, W) plane each largest entry was found.
+    """
+
+    def __init__(self, output_size: int | Sequence[int | None] | None, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
