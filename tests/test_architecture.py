@@ -47,7 +47,7 @@ HOUSE = [
             "layers.loss", "layers.normalization", "layers.lazy", "layers.pooling", "layers",
         ],
     },
-    {"models": [""], "inspection": ["figures", "tables", "summaries"]},
+    {"models": [""], "inspection": ["figures", "notebooks", "tables", "summaries"]},
     {
         "checking": [
             "errors", "line", "diagnosis", "report", "subject", "operations", "compare", "check", "pairs", "assertion",

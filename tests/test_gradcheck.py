@@ -577,9 +577,12 @@ def test_every_tensor_of_a_module_is_in_the_table():
             return self.fc(PowWithoutExponent()(self.conv(x)).flatten(1))
 
     report = mt.gradcheck_report(Net().double(), double(2, 1, 4, 4))
-    header, *lines = str(report).split("\n\n")[0].splitlines()[1:]
-    assert re.split(" {2,}", header)[:6] == ["tensor", "shape", "checked", "abs error", "rel error", "worst at"]
-    assert re.split(" {2,}", header)[6:] == ["backward", "quotient", "least at eps", "verdict"]
+    above, header, *lines = str(report).split("\n\n")[0].splitlines()[1:]
+    assert above.split() == ["abs", "rel", "worst"]
+    assert header.split() == ["tensor", "checked", "error", "error", "at", "backward", "quotient", "verdict"]
+    page = report._repr_html_()  # of a notebook: all there is
+    assert all(f">{name}</th>" in page for name in ("shape", "abs error", "least at eps", "verdict"))
+    assert page.count("<tr>") == 6 and "(2, 1, 3, 3)" in page and "src='data:image/png;base64,iVBOR" in page
     assert [line.split()[0] for line in lines] == ["input", "conv.weight", "conv.bias", "fc.weight", "fc.bias"]
     assert [line.split()[-1] for line in lines] == ["wrong", "wrong", "wrong", "ok", "ok"]
     assert str(report).endswith("2 of 5 gradients agree with their difference quotients.")

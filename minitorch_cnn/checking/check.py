@@ -13,6 +13,7 @@ from minitorch_cnn.checking.errors import GradcheckError, ShapeChanged
 from minitorch_cnn.checking.line import Outputs
 from minitorch_cnn.checking.operations import mistaken, noted
 from minitorch_cnn.checking.report import GradcheckReport
+from minitorch_cnn.inspection.notebooks import progress_bar
 from minitorch_cnn.nn.state import unchanged
 
 __all__ = ["gradcheck", "gradcheck_report", "gradgradcheck", "gradgradcheck_report"]
@@ -126,7 +127,7 @@ def gradcheck_report(
     sweep : bool
         Whether to vary the step size for every tensor, not only for those that disagree.
     progress : bool
-        Whether to show, in a terminal, how much is done and the time left.
+        Whether to show, in a terminal or a notebook, how much is done and the time left.
 
     Returns
     -------
@@ -248,7 +249,8 @@ def report_on(
         resolution = _vector([np.full(y.shape, np.finfo(y.dtype).eps) for y in outputs])
         vectors = Outputs(values, values(), _vector(weights), resolution)
         rows = []
-        with _bar_of_elements(sum(x.numel() for x in tensors.values()), progress) as bar:
+        total = sum(x.numel() for x in tensors.values())
+        with progress_bar(total, desc="gradcheck", unit=" elements") if progress else nullcontext() as bar:
             problem = Problem(vectors, eps, tolerance, sweep, bar)
             for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
                 row_of = some_directions if fast_mode and x.numel() > LARGE else each_element
@@ -262,15 +264,6 @@ def report_on(
         if all(row.verdict in ("ok", "empty", "kink", "not linear") for row in rows):
             rows += mistaken(calls, eps, tolerance)
     return GradcheckReport(rows, eps, atol, rtol)
-
-
-def _bar_of_elements(total, visible):
-    """A progress bar in a terminal; None if it shall not be visible."""
-    if not visible:
-        return nullcontext()
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc="gradcheck", unit=" elements", leave=False, disable=None)
 
 
 def _weights(outputs):

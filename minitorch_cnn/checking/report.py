@@ -1,13 +1,22 @@
 """What a gradient check found: in words, as a table and as a picture."""
 
+import base64
+import html
 from dataclasses import dataclass
 
 from minitorch_cnn.checking.diagnosis import SCALE, VERDICTS
 from minitorch_cnn.checking.line import Sweep
 from minitorch_cnn.inspection import figures
-from minitorch_cnn.inspection.tables import table
+from minitorch_cnn.inspection.tables import html_table, table
 
 __all__ = ["GradcheckReport"]
+
+HEADER = [
+    "tensor", "shape", "checked", "abs error", "rel error", "worst at", "backward", "quotient", "least at eps",
+    "verdict",
+]  # fmt: skip
+ALIGN = "<<>>><>><<"
+NARROW = [0, 2, 3, 4, 5, 6, 7, 9]  # what of it fits a terminal
 
 
 @dataclass
@@ -63,15 +72,16 @@ class Row:
             f"{self.failed} of {self.checked} {self.unit}. The worst is {self.place}: {values} {self.explanation}"
         )
 
-    def cells(self):
-        """The row of the table."""
+    def cells(self, digits):
+        """The row of the table, its values with so many digits."""
         least = ""
         if self.sweep is not None:
             least = f"{self.sweep.error[self.sweep.best]:.0e} at {self.sweep.steps[self.sweep.best]:.0e}"
         return [
             self.name.removeprefix("parameter "), str(self.shape), f"{self.checked} {self.unit}",
-            f"{self.abs_error:.1e}", f"{self.rel_error:.1e}", "direction" if self.index is None else str(self.index),
-            f"{self.analytic:.6g}", f"{self.numeric:.6g}", least, self.verdict,
+            f"{self.abs_error:.1e}", f"{self.rel_error:.1e}",
+            "-" if self.index is None else ",".join(map(str, self.index)),
+            f"{self.analytic:.{digits}g}", f"{self.numeric:.{digits}g}", least, self.verdict,
         ]  # fmt: skip
 
 
@@ -105,17 +115,31 @@ class GradcheckReport:
         return "\n".join(map(str, found))
 
     def table(self):
-        """A line of text for each tensor."""
-        header = [
-            "tensor", "shape", "checked", "abs error", "rel error", "worst at", "backward", "quotient",
-            "least at eps", "verdict",
-        ]  # fmt: skip
-        text = table(header, [row.cells() for row in self.rows], "<<>>><>><<")
-        return f"eps {self.eps:g}, allowed error {self.atol:g} + {self.rtol:g} |quotient|\n{text}"
+        """A line of text for each tensor; a notebook shows more columns."""
+        header, align = [HEADER[i] for i in NARROW], "".join(ALIGN[i] for i in NARROW)
+        cells = [row.cells(digits=3) for row in self.rows]
+        return f"{self._settings()}\n{table(header, [[row[i] for i in NARROW] for row in cells], align)}"
 
     def __str__(self):
-        notes = [str(row) for row in self.rows if row.verdict != "ok" or row.explanation]
-        return "\n\n".join([self.table(), *notes, self._summary()])
+        return "\n\n".join([self.table(), *self._notes()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        picture = base64.b64encode(self.to_png()).decode() if any(row.sweep is not None for row in self.rows) else ""
+        return "".join([
+            f"<p>{html.escape(self._settings())}</p>",
+            html_table(HEADER, [row.cells(digits=6) for row in self.rows], ALIGN),
+            *(f"<p>{html.escape(note)}</p>" for note in self._notes()),
+            f"<img src='data:image/png;base64,{picture}' alt='the error against the step size'>" if picture else "",
+        ])  # fmt: skip
+
+    def _settings(self):
+        return f"eps {self.eps:g}, allowed error {self.atol:g} + {self.rtol:g} |quotient|"
+
+    def _notes(self):
+        """What there is to say of some rows, and then of all."""
+        return [*(str(row) for row in self.rows if row.verdict != "ok" or row.explanation), self._summary()]
 
     def _summary(self):
         checked = [row for row in self.rows if not row.is_operation and row.verdict != "empty"]
@@ -127,8 +151,6 @@ class GradcheckReport:
         if self.ok and all(row.sweep is not None for row in checked):
             text += " The errors depend on the step, as rounding does, and vanish at a good one: no formula is wrong."
         return text
-
-    __repr__ = __str__
 
     def figure(self):
         """Draw the error at the worst place of every tensor against the step size.

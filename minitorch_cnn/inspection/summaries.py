@@ -8,13 +8,15 @@ from minitorch_cnn.autograd import Function, enable_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU
 from minitorch_cnn.backend.random import get_rng_state, set_rng_state
-from minitorch_cnn.inspection.tables import table
+from minitorch_cnn.inspection.tables import html_table, table
 from minitorch_cnn.nn.explain import shape_of
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.state import unchanged
 from minitorch_cnn.ops.creation import zeros
 from minitorch_cnn.ops.windows import Pad
 
+HEADER = ["layer", "type", "output", "parameters", "multiply-adds", "receptive field", "bytes kept"]
+ALIGN = "<<<>>>>"
 LEGEND = "? what an element sees is not known: a layer can state its receptive_field, see nn.Module"
 PLACE_KEEPING = ("arithmetic", "elementwise", "operands", "steps", "shape")  # files of ops/ that look at no neighbours
 
@@ -61,18 +63,24 @@ class Summary:
         """What a forward pass leaves in memory for `backward`, beside the parameters."""
         return sum(row.bytes for row in self.rows)
 
-    def __str__(self):
-        header = ["layer", "type", "output", "parameters", "multiply-adds", "receptive field", "bytes kept"]
+    def _cells(self):
         cells = [["input", "", str(shape), "", "", "", ""] for shape in self.input_shapes]
         for row in self.rows:
             numbers = [f"{number:,}" if number else "-" for number in (row.parameters, row.multiply_adds, row.bytes)]
             numbers.insert(2, row.field)
             cells.append([row.path or "(whole)", row.type, str(row.output_shape), *numbers])
-        cells.append(["total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "", f"{self.bytes:,}"])
-        unknown = any(row.field == "?" for row in self.rows)
-        return table(header, cells, "<<<>>>>") + (f"\n{LEGEND}" if unknown else "")
+        return [*cells, ["total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "", f"{self.bytes:,}"]]
+
+    def _legend(self):
+        return LEGEND if any(row.field == "?" for row in self.rows) else ""
+
+    def __str__(self):
+        return "\n".join(filter(None, [table(HEADER, self._cells(), ALIGN), self._legend()]))
 
     __repr__ = __str__
+
+    def _repr_html_(self):
+        return html_table(HEADER, self._cells(), ALIGN) + self._legend()
 
 
 def summary(model, input_shape):
@@ -106,13 +114,14 @@ def summary(model, input_shape):
     >>> from minitorch_cnn import nn
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     >>> print(summary(net, (1, 1, 4, 4)))
-    layer  type     output        parameters  multiply-adds  receptive field  bytes kept
+                                              multiply-  receptive
+    layer  type     output        parameters       adds      field  bytes kept
     input           (1, 1, 4, 4)
-    0      Conv2d   (1, 2, 2, 2)          20             72              3×3          64
-    1      ReLU     (1, 2, 2, 2)           -              -              3×3          32
-    2      Flatten  (1, 8)                 -              -              3×3           -
-    3      Linear   (1, 3)                27             24              all          32
-    total                                 47             96                          128
+    0      Conv2d   (1, 2, 2, 2)          20         72        3×3          64
+    1      ReLU     (1, 2, 2, 2)           -          -        3×3          32
+    2      Flatten  (1, 8)                 -          -        3×3           -
+    3      Linear   (1, 3)                27         24        all          32
+    total                                 47         96                    128
     """
     if not isinstance(model, Module):
         raise TypeError(f"summary expected a Module, got {type(model).__name__}")

@@ -3,11 +3,16 @@
 import csv
 import io
 import math
+import time
 from typing import NamedTuple
 
 from minitorch_cnn.inspection import figures
+from minitorch_cnn.inspection.notebooks import LivePicture
+from minitorch_cnn.inspection.tables import table
 
-__all__ = ["Epoch", "History"]
+__all__ = ["Epoch", "History", "LiveCurves"]
+
+CURVES = {"train loss": "o-", "train acc": "s--", "test acc": "^-."}
 
 
 class Epoch(NamedTuple):
@@ -84,24 +89,82 @@ class History(list):
         matplotlib.figure.Figure
             Made without ``pyplot``: it needs no screen and changes no global state.
         """
-        with figures.picture(width=7, height=4.5) as figure:
-            from matplotlib.ticker import MaxNLocator
-
-            axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
-            epochs = [row.epoch for row in self]
-            curves = {"train loss": "o-", "train acc": "s--", "test acc": "^-."}
-            for (name, style), values in zip(curves.items(), zip(*(row[1:4] for row in self))):
-                if not all(map(math.isnan, values)):  # no accuracies without classes
-                    axes.plot(epochs, values, style, label=name)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-            if self:
-                axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
-                axes.set_title(f"epoch {self[-1].epoch}: {self[-1]}")
-                axes.legend()
-            axes.set_ylim(bottom=0)
-            axes.grid()
-        return figure
+        epochs = [row.epoch for row in self]
+        points = {name: (epochs, values) for name, values in zip(CURVES, zip(*(row[1:4] for row in self)))}
+        title = f"epoch {self[-1].epoch}: {self[-1]}" if self else None
+        return _figure_of(points, title, (epochs[0] - 0.5, epochs[-1] + 0.5) if self else None)
 
     def to_png(self):
         """Return `figure` as the bytes of a PNG picture."""
         return figures.to_png(self.figure())
+
+    def _repr_png_(self):
+        return self.to_png()
+
+    def __repr__(self):
+        header = [name.replace("_", " ").replace("per sec", "/ s") for name in Epoch._fields]
+        cells = [
+            [f"{row.epoch}", *(f"{value:.3f}" for value in row[1:4]), f"{row[4]:,.0f}", f"{row[5]:.1f}"] for row in self
+        ]
+        return table(header, cells, ">" * len(header))
+
+
+class LiveCurves:
+    """Curves that grow while a network is trained: ``train(..., on_report=LiveCurves())``.
+
+    A notebook shows them below the cell, and anew about once a second. Elsewhere they are only gathered.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        How far the axis of the epochs goes; by default it follows the curves.
+
+    Examples
+    --------
+    >>> curves = LiveCurves()
+    >>> curves(0.5, 2.3, 0.1, None)
+    >>> curves(1.0, 1.2, 0.5, None)
+    >>> curves(1.0, None, None, 0.6)
+    >>> [line.get_ydata().tolist() for line in curves.figure().axes[0].lines]
+    [[2.3, 1.2], [0.1, 0.5], [0.6]]
+    """
+
+    def __init__(self, epochs=None):
+        self.epochs = epochs
+        self.points = {name: ([], []) for name in CURVES}
+        self._picture, self._drawn_at = LivePicture(), -math.inf
+
+    def __call__(self, epoch, *values):
+        """Add what a report says: the epochs so far, and train loss, train accuracy and test accuracy or None."""
+        for (xs, ys), value in zip(self.points.values(), values, strict=True):
+            if value is not None:
+                xs.append(epoch)
+                ys.append(value)
+        if values[-1] is not None or time.monotonic() - self._drawn_at > 1:
+            self._picture.show(self.figure)
+            self._drawn_at = time.monotonic()
+
+    def figure(self):
+        """Return the curves as a matplotlib figure."""
+        return _figure_of(self.points, None, self.epochs and (0, self.epochs))
+
+
+def _figure_of(points, title, limits):
+    """The figure of some curves, ``{name: (epochs, values)}``."""
+    with figures.picture(width=7, height=4.5) as figure:
+        from matplotlib.ticker import MaxNLocator
+
+        axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
+        for name, (epochs, values) in points.items():
+            if not all(map(math.isnan, values)):  # no accuracies without classes
+                axes.plot(epochs, values, CURVES[name], label=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if limits:
+            axes.set_xlim(limits)
+        if title:
+            axes.set_title(title)
+        if axes.lines:
+            axes.legend()
+        axes.set_ylim(bottom=0)
+        axes.grid()
+    return figure

@@ -51,9 +51,10 @@ def train(
     history : History, optional
         The epochs of a run that goes on; they are not trained again, and new ones are added to the list.
     progress : bool, default True
-        Show a progress bar, if the terminal can.
+        Show a bar with the time left, in a terminal or a notebook.
     on_report : callable, optional
-        Called about five times an epoch with (epochs so far as a float, train loss, train acc, test acc or None).
+        Called about five times an epoch with (epochs so far as a float, train loss, train acc, None), and after it with
+        (epochs, None, None, test acc): such as `LiveCurves`, which a notebook shows while they grow.
     on_step : callable, optional
         Called after each step with the `Progress`, on every process. Its ``stop()`` ends the training there.
     on_epoch : callable, optional
@@ -123,14 +124,15 @@ def train(
 
     step = cuda.capture(step) if capture else step
 
-    for epoch in range(len(history) + 1, epochs + 1):
-        net.train()
-        with progress.through(epoch, train_iter) as batches:
-            for x, y in batches:
-                progress.metric.add(*step(x, y))
-        if progress.is_stopped:
-            break
-        progress.end_epoch(evaluate(net, test_iter, device, group, loss=criterion).accuracy)
+    with progress.shown():
+        for epoch in range(len(history) + 1, epochs + 1):
+            net.train()
+            with progress.through(epoch, train_iter) as batches:
+                for x, y in batches:
+                    progress.metric.add(*step(x, y))
+            if progress.is_stopped:
+                break
+            progress.end_epoch(evaluate(net, test_iter, device, group, loss=criterion).accuracy)
     return history
 
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import math
-import sys
 import time
 import warnings
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import deferred_checks
+from minitorch_cnn.inspection.notebooks import progress_bar
 from minitorch_cnn.training.divergence import Diverged, explain, first_wrong_weight
 from minitorch_cnn.training.history import Epoch
 from minitorch_cnn.training.metrics import Accumulator, Timer
@@ -45,7 +45,7 @@ class Progress:
         self.net, self.optimizer, self.history = net, optimizer, history
         self.epochs, self.batches, self.device, self.group = epochs, batches, device, group
         tells = group is None or group.rank == 0
-        self.shows_bar, self.on_step = bar and tells, on_step
+        self.shows_bar, self.bar, self.on_step = bar and tells, None, on_step
         self.on_report, self.on_epoch = on_report if tells else None, on_epoch if tells else None
         self.is_stopped, self.is_saved = False, False
         self.interrupted, self.first_loss = within, None
@@ -53,6 +53,18 @@ class Progress:
     def stop(self):
         """End the training after this step, as one that was interrupted. Several processes must all do so."""
         self.is_stopped = True
+
+    @contextlib.contextmanager
+    def shown(self):
+        """Within the block, a bar shows how much of the run is done, and the time left."""
+        within = self.interrupted["batch"] if self.interrupted else 0
+        if not self.shows_bar:
+            yield
+            return
+        done = len(self.history) * self.batches + within
+        form = "{desc}{percentage:3.0f}%|{bar}| {remaining} left{postfix}"
+        with progress_bar(self.epochs * self.batches, done, smoothing=0, bar_format=form) as self.bar:
+            yield
 
     @contextlib.contextmanager
     def through(self, epoch, batches):
@@ -63,8 +75,10 @@ class Progress:
         self.order = stream_states(batches)
         if self.interrupted is not None:
             batches = self._go_on(batches)
-        with _bar(batches, self, self.shows_bar) as bar, deferred_checks():
-            yield self._batches(bar)
+        if self.bar is not None:
+            self.bar.set_description(f"epoch {epoch}/{self.epochs}", refresh=False)
+        with deferred_checks():
+            yield self._batches(batches)
 
     def within(self):
         """Where the epoch has come to, for a checkpoint within it. Several processes must all ask."""
@@ -94,11 +108,13 @@ class Progress:
         row = Epoch(self.epoch, self.loss, self.accuracy, test_acc, round(speed, 1), round(seconds, 3))
         self.history.append(row)
         if self.on_epoch is not None:
+            if self.bar is not None:
+                self.bar.clear()  # what is printed takes the place of the bar, which comes back below it
             self.on_epoch(self.optimizer, self.history)
 
-    def _batches(self, bar):
+    def _batches(self, batches):
         lap_over = True
-        for self.batch, (x, y) in enumerate(pairs(bar), start=self.batch + 1):  # noqa: B020
+        for self.batch, (x, y) in enumerate(pairs(batches), start=self.batch + 1):  # noqa: B020
             if lap_over:
                 self.timer.start()
             self.x, self.y = x.to(self.device), y.to(self.device)
@@ -108,7 +124,9 @@ class Progress:
             if lap_over:
                 self.timer.stop()
             if is_report:
-                self._report(bar)
+                self._report()
+            if self.bar is not None:
+                self.bar.update()
             if self.on_step is not None:
                 self.on_step(self)
             if self.is_stopped:
@@ -119,14 +137,15 @@ class Progress:
                 "it needs that many in each pass, as a DataLoader has"
             )
 
-    def _report(self, bar):
+    def _report(self):
         total, right, examples = self._sums()
         self.loss, self.accuracy, self.examples = total / examples, right / examples, examples
         self._look_at(self.loss)
         if not self.timer.on_gpu and (wrong := first_wrong_weight(self.net)):
             raise self._diverged("the weights became infinite or not a number", wrong)
-        counted = {} if math.isnan(self.accuracy) else {"acc": f"{self.accuracy:.3f}"}
-        bar.set_postfix(loss=f"{self.loss:.3f}", **counted)
+        if self.bar is not None:
+            counted = {} if math.isnan(self.accuracy) else {"acc": f"{self.accuracy:.3f}"}
+            self.bar.set_postfix({"loss": f"{self.loss:.3f}", **counted}, refresh=False)
         if self.on_report is not None:
             self.on_report(self.epoch - 1 + self.batch / self.batches, self.loss, self.accuracy, None)
 
@@ -183,13 +202,3 @@ def pairs(batches):
             came = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
             raise ValueError(f"expected batches of two parts, inputs and targets, got {came}; write a loop of your own")
         yield batch
-
-
-def _bar(batches, progress, visible):
-    from tqdm import tqdm
-
-    return tqdm(
-        batches, desc=f"epoch {progress.epoch}/{progress.epochs}", unit=" batches", leave=False,
-        total=progress.batches, initial=progress.batch,
-        disable=None if visible and sys.stderr else True,  # None: a bar in a terminal, and nothing in a log file
-    )  # fmt: skip

@@ -1,6 +1,6 @@
 import pytest
 
-from minitorch_cnn.training import Epoch, History
+from minitorch_cnn.training import Epoch, History, LiveCurves
 
 
 @pytest.fixture
@@ -53,3 +53,21 @@ def test_png_is_a_picture_and_not_blank(history):
 def test_the_axes_of_a_single_epoch_have_one_tick(history):
     (axes,) = History(history[:1]).figure().axes
     assert [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]] == [1]
+
+
+def test_a_history_shows_itself(history):
+    assert history._repr_png_() == history.to_png()
+    header, *rows = repr(history).splitlines()
+    assert header.split("  ")[0] == "epoch" and rows[0].split()[:2] == ["1", "2.302"]
+    assert len(rows) == 3 and max(map(len, rows)) <= 80
+
+
+def test_live_curves_are_drawn_as_they_stand():
+    curves = LiveCurves(epochs=2)
+    for report in [(0.5, 2.0, 0.1, None), (1.0, 1.5, 0.2, None), (1.0, None, None, 0.3)]:
+        curves(*report)
+    (axes,) = curves.figure().axes
+    assert {line.get_label(): list(line.get_xdata()) for line in axes.lines} == {
+        "train loss": [0.5, 1.0], "train acc": [0.5, 1.0], "test acc": [1.0],
+    }  # fmt: skip
+    assert axes.get_xlim() == (0, 2)
