@@ -62,7 +62,7 @@ HOUSE = [
             "names", "plotting", "regression", "classification", "convolution", "optimization", "design", "modules",
         ],
     },
-    {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "command"]},
+    {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "about", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

@@ -43,13 +43,14 @@ def test_train_prints_the_two_lines_of_the_chapter_and_leaves_four_files(command
     ]
     results = r"loss \d\.\d{3}, train acc \d\.\d{3}, test acc \d\.\d{3}"
     assert re.fullmatch(rf"epoch  1/2: {results}, \d+\.\d s", lines[4])
-    assert re.fullmatch(results, lines[-4])
-    assert re.fullmatch(r"\d+\.\d examples/sec on cpu", lines[-3])
-    assert re.fullmatch(r"\d+\.\d s of wall clock, .*", lines[-2])
+    assert re.fullmatch(results, lines[-6])
+    assert re.fullmatch(r"\d+\.\d examples/sec on cpu", lines[-5])
+    assert re.fullmatch(r"\d+\.\d s of wall clock, .*", lines[-4])
+    assert lines[-3] == "saved in runs/lenet:" and lines[-1].endswith("curves.png, epochs/")
     assert sorted(path.name for path in (tmp_path / "runs/lenet").iterdir()) == sorted([*training.Run.FILES, "epochs"])
     history = training.History.from_csv((tmp_path / "runs/lenet/metrics.csv").read_text())
     assert [row.epoch for row in history] == [1, 2]
-    assert str(history[-1]) == lines[-4]
+    assert str(history[-1]) == lines[-6]
 
 
 @pytest.mark.parametrize("options", [[], ["--capture"]])

@@ -6,12 +6,13 @@ import warnings
 
 import minitorch_cnn
 from minitorch_cnn import data, training
-from minitorch_cnn.cli import networks
+from minitorch_cnn.cli import about, networks
 from minitorch_cnn.cli.arguments import name_of
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, recipe_of
 from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
 from minitorch_cnn.cli.streams import sturdy_streams
 from minitorch_cnn.data.files import escaped
+from minitorch_cnn.inspection.tables import table
 
 
 def main(argv=None):
@@ -62,13 +63,13 @@ def evaluate(arguments):
 
     print(f"{path} on {device}, {result.confusion.sum():,} test images")
     print(f"loss {result.loss:.3f}, test acc {result.accuracy:.3f}\n")
-    print(f"{'class':<12} {'accuracy':>8}  most often taken for (times)")
-    mistakes = result.confusion.copy()
+    rows, mistakes = [], result.confusion.copy()
     for i, (name, right) in enumerate(zip(data.FashionMNIST.classes, result.class_accuracy)):
         mistakes[i, i] = 0
         other = mistakes[i].argmax()
         confused = f"{data.FashionMNIST.classes[other]} ({mistakes[i, other]})" if mistakes[i, other] else "-"
-        print(f"{name:<12} {right:>8.3f}  {confused}")
+        rows.append([name, f"{right:.3f}", confused])
+    print(table(["class", "accuracy", "most often taken for (times)"], rows, "<><"))
 
 
 # --- the command line ------------------------------------------------------------------------------------
@@ -77,11 +78,13 @@ def evaluate(arguments):
 def _parser():
     parser = argparse.ArgumentParser(prog="minitorch-cnn", description=__doc__)
     parser.add_argument("--version", action="version", version=f"minitorch-cnn {minitorch_cnn.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="train | evaluate | gradcheck | summary")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_evaluate(commands)
     networks.add_gradcheck(commands)
     networks.add_summary(commands)
+    about.add_info(commands)
+    about.add_completion(parser)
     return parser
 
 
@@ -117,6 +120,7 @@ def _add_train(commands):
     parser.add_argument(
         "--capture", action="store_true", help="on a GPU, record the training step once and replay it as one CUDA graph"
     )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the result alone, in two lines, and no bar")
     _add_place(parser)
 
 

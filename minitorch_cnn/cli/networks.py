@@ -117,10 +117,14 @@ def gradcheck(arguments):
     """
     if arguments.plot and not Path(arguments.plot).absolute().parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), arguments.plot)
-    settings = {"eps": arguments.eps, "atol": arguments.atol, "fast_mode": not arguments.full, "progress": True}
+    settings = {"eps": arguments.eps, "atol": arguments.atol, "fast_mode": not arguments.full}
+    settings["progress"] = not arguments.quiet
     minitorch_cnn.manual_seed(arguments.seed)
     report = (_check_pair if arguments.pair else _check_model)(arguments, settings)
-    print(report)
+    if not arguments.quiet:
+        print(report)
+    elif not report.ok:
+        print(report.message())
     if arguments.plot:
         with atomic_file(arguments.plot) as file:
             file.write(report.to_png())
@@ -137,7 +141,9 @@ def _check_model(arguments, settings):
     model = network_of(arguments.model).double().train(not arguments.eval)
     images = minitorch_cnn.rand(*arguments.input_shape, dtype=minitorch_cnn.float64, requires_grad=True)
     elements = sum(x.numel() for x in (images, *model.parameters()))
-    print(f"{arguments.model}, input {arguments.input_shape}, seed {arguments.seed}: {elements:,} elements", flush=True)
+    if not arguments.quiet:
+        what = f"{arguments.model}, input {arguments.input_shape}, seed {arguments.seed}"
+        print(f"{what}: {elements:,} elements", flush=True)
     return explained(arguments.model, minitorch_cnn.gradcheck_report, model, images, **settings)
 
 
@@ -149,7 +155,9 @@ def _check_pair(arguments, settings):
     arrays = [minitorch_cnn.randn(*shape, dtype=minitorch_cnn.float64).numpy() for shape in arguments.shape]
     shapes = " and ".join(map(str, arguments.shape))
     elements = sum(array.size for array in arrays)
-    print(f"{' and '.join(arguments.pair)}, inputs {shapes}, seed {arguments.seed}: {elements:,} elements", flush=True)
+    if not arguments.quiet:
+        what = f"{' and '.join(arguments.pair)}, inputs {shapes}, seed {arguments.seed}"
+        print(f"{what}: {elements:,} elements", flush=True)
     return explained(" and ".join(arguments.pair), minitorch_cnn.checking.check_pair, *functions, *arrays, **settings)
 
 
@@ -184,6 +192,7 @@ def add_gradcheck(commands):
     ):
         parser.add_argument(option, type=convert, default=default, metavar="N", help=f"{help} (default: {default:g})")
     parser.add_argument("--plot", type=png, metavar="FILE.png", help="draw the error against the step size")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print what is wrong alone, and no bar")
 
 
 def add_summary(commands):

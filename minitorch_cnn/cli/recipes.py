@@ -82,5 +82,5 @@ def beside_published(recipe, history):
     published = PRESETS[recipe["preset"]].published
     if not published or recipe != recipe_of(recipe["preset"], seed=recipe["seed"]):
         return ""
-    ours = [MEASURED[name](history) for name in published]
-    return table(list(published), [ours, list(published.values())], "<" * len(published))
+    header, *rows = ([name, MEASURED[name](history), value] for name, value in published.items())
+    return table(header, rows, "<<<")

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import time
 import warnings
 
@@ -13,6 +14,7 @@ from minitorch_cnn import backend, d2l, training
 from minitorch_cnn.cli import networks
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, beside_published, recipe_of
 from minitorch_cnn.cli.signals import Interrupted, Signals
+from minitorch_cnn.inspection.tables import WIDTH
 
 RUNS = "runs"
 SAVE_EVERY = 300  # seconds between checkpoints within an epoch
@@ -61,7 +63,8 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
         return
     train_iter, test_iter = group.once(load_data, recipe["batch_size"], arguments)
     optimizer, schedule, history = _begin(net, recipe, checkpoint, len(train_iter))
-    _announce(run, recipe, net, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
+    if not arguments.quiet:
+        _announce(run, recipe, net, history, checkpoint and checkpoint.within, train_iter, test_iter, device, group)
 
     def after_step(progress):
         """Change the learning rate; save within the epoch, when a signal asks for the end or from time to time."""
@@ -86,7 +89,8 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
         run.save(net, optimizer, history, recipe, schedule=schedule)
         saved_at = time.monotonic()
         row = history[-1]
-        print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
+        if not arguments.quiet:
+            print(f"epoch {row.epoch:>2}/{recipe['epochs']}: {row}, {row.seconds:.1f} s", flush=True)
         if signals.received and len(history) < recipe["epochs"]:
             raise Interrupted(signals.received)
 
@@ -95,15 +99,19 @@ def _train_in(run, checkpoint, arguments, device, group, signals):
     training.train(
         net, train_iter, test_iter, epochs=recipe["epochs"], optimizer=optimizer, device=device, history=history,
         on_step=after_step, on_epoch=after_epoch, group=group, capture=arguments.capture,
-        within=checkpoint.within if checkpoint else None,
+        within=checkpoint.within if checkpoint else None, progress=not arguments.quiet,
     )  # fmt: skip
     signals.is_noting = False
     if len(history) < recipe["epochs"]:
         raise Interrupted(signals.received or signal.SIGINT)
     print(history[-1])
+    if arguments.quiet:
+        print(f"saved in {run.folder}")
+        return
     print(f"{history.examples_per_sec:.1f} examples/sec on {device}")
     print(f"{time.monotonic() - begun:.1f} s of wall clock, with loading, evaluation and saving")
-    print(f"saved in {run.folder}: {', '.join(run.FILES)}, epochs/")
+    print(f"saved in {run.folder}:")
+    print(textwrap.fill(", ".join([*run.FILES, "epochs/"]), WIDTH, initial_indent="  ", subsequent_indent="  "))
     if published := beside_published(recipe, history):
         print(f"\n{published}")
 

@@ -112,6 +112,29 @@ def cache_folder():
     return caches / "minitorch_cnn" / "fashion-mnist"
 
 
+def places(root=None):
+    """Where the data are looked for on this machine, and what is there.
+
+    Parameters
+    ----------
+    root : str or os.PathLike, optional
+        As in `FashionMNIST`.
+
+    Yields
+    ------
+    Path, OSError or ValueError or None
+        A folder, and why the files are not taken from there; None if they are, being all there and verified.
+    """
+    for folder in [Path(root).expanduser()] if root is not None else [cache_folder(), DEBIAN_FOLDER]:
+        failure = None
+        try:
+            for name in FILES:
+                _read_file(folder, name)
+        except (OSError, ValueError) as error:
+            failure = error
+        yield folder, failure
+
+
 def find(root, names, download):
     """Return the verified contents of the files `names`, from the first folder or source that has them."""
     given = root is not None

@@ -62,6 +62,6 @@ def test_what_the_command_prints_fits_80_columns(command, monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
     train = ("train", "--device", "cpu", "--epochs")
-    for arguments in ((*train, 11), ("evaluate",), (*train, 12, "--resume"), ("summary",), ("info",), ()):
+    for arguments in ((*train, 11), ("evaluate",), (*train, 12, "--resume"), ("summary",), ("info",), ("--help",)):
         _, out, err = command(*arguments)
         assert max(map(len, (out or err).splitlines())) <= 80, arguments
