@@ -1,12 +1,14 @@
-"""Convolutional networks: cross-correlation, devices, LeNet's training. From the chapters on CNNs."""
+"""Convolutional networks: cross-correlation, devices, training, and residual blocks. From the chapters on CNNs."""
 
-from minitorch_cnn import backend, cuda, models, training
+from minitorch_cnn import backend, cuda, models, nn, training
 from minitorch_cnn.backend import Device
 from minitorch_cnn.d2l.plotting import Animator, in_notebook
+from minitorch_cnn.nn import functional as F
 from minitorch_cnn.ops.creation import zeros
 
 __all__ = [
-    "Benchmark", "corr2d", "cpu", "evaluate_accuracy_gpu", "gpu", "num_gpus", "train_ch6", "try_all_gpus", "try_gpu",
+    "Benchmark", "ResNeXtBlock", "Residual", "corr2d", "cpu", "evaluate_accuracy_gpu", "gpu", "num_gpus", "resnet18",
+    "train_ch6", "try_all_gpus", "try_gpu",
 ]  # fmt: skip
 
 
@@ -146,3 +148,95 @@ class Benchmark:
 
     def __exit__(self, *args):
         print(f"{self.description}: {self.timer.stop():.4f} sec")
+
+
+class Residual(nn.Module):
+    """Two convolutions of 3×3, each with batch normalisation, whose result is added to the input.
+
+    Parameters
+    ----------
+    *channels : int
+        ``input_channels, num_channels`` as in the classic edition; or ``num_channels`` alone, as in the 1.0 edition,
+        where the first input tells the other.
+    use_1x1conv : bool, default False
+        Whether the input passes through a convolution of 1×1, which brings it to the new shape.
+    strides : int, default 1
+        Of the first convolution, and of that one.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> Residual(3, 6, use_1x1conv=True, strides=2)(mt.rand(4, 3, 6, 6)).shape
+    (4, 6, 3, 3)
+    """
+
+    def __init__(self, *channels, use_1x1conv=False, strides=1):
+        super().__init__()
+        self.conv1 = _convolution(*channels, kernel_size=3, padding=1, stride=strides)
+        self.conv2 = nn.Conv2d(channels[-1], channels[-1], kernel_size=3, padding=1)
+        self.conv3 = _convolution(*channels, kernel_size=1, stride=strides) if use_1x1conv else None
+        self.bn1, self.bn2 = nn.BatchNorm2d(channels[-1]), nn.BatchNorm2d(channels[-1])
+
+    def forward(self, X):
+        Y = F.relu(self.bn1(self.conv1(X)))  # (N, C, H / strides, W / strides)
+        Y = self.bn2(self.conv2(Y))
+        return F.relu(Y + (X if self.conv3 is None else self.conv3(X)))
+
+
+class ResNeXtBlock(nn.Module):
+    """A residual block of three convolutions, of 1×1, of 3×3 in groups, and of 1×1; for any number of input channels.
+
+    Parameters
+    ----------
+    num_channels : int
+        Of the output.
+    groups : int
+        How many channels a group has within the block.
+    bot_mul : float
+        How many channels there are within the block, as a share of those of the output.
+    use_1x1conv : bool, default False
+        Whether the input passes through a convolution of 1×1, which brings it to the new shape.
+    strides : int, default 1
+        Of the convolution in groups, and of that one.
+    """
+
+    def __init__(self, num_channels, groups, bot_mul, use_1x1conv=False, strides=1):
+        super().__init__()
+        within = round(num_channels * bot_mul)
+        self.conv1, self.bn1 = nn.LazyConv2d(within, kernel_size=1), nn.BatchNorm2d(within)
+        self.conv2 = nn.Conv2d(within, within, kernel_size=3, stride=strides, padding=1, groups=within // groups)
+        self.conv3, self.bn2 = nn.Conv2d(within, num_channels, kernel_size=1), nn.BatchNorm2d(within)
+        self.bn3, self.conv4 = nn.BatchNorm2d(num_channels), None
+        if use_1x1conv:
+            self.conv4, self.bn4 = nn.LazyConv2d(num_channels, 1, stride=strides), nn.BatchNorm2d(num_channels)
+
+    def forward(self, X):
+        Y = F.relu(self.bn1(self.conv1(X)))  # (N, within, H, W)
+        Y = F.relu(self.bn2(self.conv2(Y)))  # (N, within, H / strides, W / strides)
+        Y = self.bn3(self.conv3(Y))  # (N, num_channels, H / strides, W / strides)
+        return F.relu(Y + (X if self.conv4 is None else self.bn4(self.conv4(X))))
+
+
+def _convolution(*channels, **settings):
+    """A convolution of known input channels, or of those that come."""
+    return (nn.Conv2d if len(channels) == 2 else nn.LazyConv2d)(*channels, **settings)
+
+
+def resnet18(num_classes, in_channels=1):
+    """Return a ResNet of 18 layers for small images: its first convolution keeps their size.
+
+    Parameters
+    ----------
+    num_classes : int
+    in_channels : int, default 1
+
+    Returns
+    -------
+    nn.Sequential
+        Maps images (N, in_channels, H, W) to logits (N, num_classes).
+    """
+    net = nn.Sequential(nn.Conv2d(in_channels, 64, kernel_size=3, padding=1), nn.BatchNorm2d(64), nn.ReLU())
+    for width in (64, 128, 256, 512):
+        first = Residual(width, width) if width == 64 else Residual(width // 2, width, use_1x1conv=True, strides=2)
+        net.append(nn.Sequential(first, Residual(width, width)))
+    return net.extend([nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(512, num_classes)])

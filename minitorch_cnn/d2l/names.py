@@ -1,15 +1,16 @@
 """What the book calls ``d2l.ones``, ``d2l.reduce_sum`` and so on: names that mean the same in every framework."""
 
 from minitorch_cnn import (  # isort: skip
-    abs, arange, eye, exp, float32, float64, int32, int64, linspace, log, matmul, normal, ones, ones_like, rand,
-    randn, reshape, sigmoid, stack, tanh, tensor, zeros, zeros_like,
+    abs, arange, cos, exp, eye, float32, float64, int32, int64, linspace, log, matmul, meshgrid, normal, ones,
+    ones_like, rand, randn, reshape, sigmoid, sin, stack, tanh, tensor, zeros, zeros_like,
 )  # fmt: skip
 from minitorch_cnn import cat as concat
 
 __all__ = [
-    "abs", "arange", "argmax", "astype", "concat", "exp", "eye", "float32", "float64", "int32", "int64", "linspace",
-    "log", "matmul", "normal", "numpy", "ones", "ones_like", "rand", "randn", "reduce_mean", "reduce_sum", "reshape",
-    "sigmoid", "size", "stack", "tanh", "tensor", "to", "transpose", "zeros", "zeros_like",
+    "abs", "arange", "argmax", "astype", "concat", "cos", "exp", "eye", "float32", "float64", "int32", "int64",
+    "linspace", "log", "matmul", "meshgrid", "normal", "numpy", "ones", "ones_like", "rand", "randn", "reduce_mean",
+    "reduce_sum", "reshape", "sigmoid", "sin", "size", "stack", "tanh", "tensor", "to", "transpose", "zeros",
+    "zeros_like",
 ]  # fmt: skip
 
 

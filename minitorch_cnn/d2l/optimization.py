@@ -6,9 +6,9 @@ import numpy as np
 
 from minitorch_cnn import nn
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.d2l.plotting import Animator, pyplot, set_figsize
+from minitorch_cnn.d2l.plotting import Animator, pyplot
 from minitorch_cnn.d2l.regression import evaluate_loss, linreg, load_array, squared_loss
-from minitorch_cnn.inspection.figures import BLUE, ORANGE
+from minitorch_cnn.inspection.figures import BLUE, ORANGE, Look
 from minitorch_cnn.ops.creation import normal, zeros
 from minitorch_cnn.training import Timer
 
@@ -53,7 +53,7 @@ def train_2d(trainer, steps=20, f_grad=None):
 
 
 def show_trace_2d(f, results):
-    """Show the points of `train_2d` on the contour lines of `f`, a function of two tensors.
+    """Show the points of `train_2d` on the contour lines of `f`, a function of two tensors, in a new figure.
 
     Parameters
     ----------
@@ -61,13 +61,12 @@ def show_trace_2d(f, results):
         Works element by element.
     results : list of (float, float)
     """
-    set_figsize()
     x1, x2 = np.meshgrid(np.arange(-5.5, 1.0, 0.1), np.arange(-3.0, 1.0, 0.1), indexing="ij")
-    height, plt = f(Tensor(x1), Tensor(x2)).numpy(), pyplot()
-    plt.plot(*([float(x) for x in axis] for axis in zip(*results)), "-o", color=ORANGE)
-    plt.contour(x1, x2, height, colors=BLUE)
-    plt.xlabel("x1")
-    plt.ylabel("x2")
+    with Look().on():
+        _, axes = pyplot().subplots(figsize=(3.5, 2.5), layout="constrained")
+        axes.set(xlabel="x1", ylabel="x2")
+        axes.contour(x1, x2, f(Tensor(x1), Tensor(x2)).numpy(), colors=BLUE, linewidths=1)
+        axes.plot(*([float(x) for x in axis] for axis in zip(*results)), "-o", color=ORANGE)
 
 
 def get_data_ch11(batch_size=10, n=1500, root="../data"):

@@ -61,7 +61,8 @@ def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
         axes.set_ylim(ylim)
     if legend and axes.lines:
         axes.legend(legend)
-    axes.grid(True)
+    look = figures.Look()
+    axes.grid(True, color=look.quiet, alpha=look["grid.alpha"])
 
 
 def plot(
@@ -111,6 +112,7 @@ def plot(
         if axes is None:
             pyplot().rcParams["figure.figsize"] = figsize
             axes = pyplot().gca()
+            axes.figure.set_layout_engine("constrained")
         axes.cla()
         for i, (x, y) in enumerate(zip(X, Y)):
             if len(x) != len(y):
@@ -220,11 +222,12 @@ class Animator:
         axes = self.axes[0]
         while len(self.Y) < len(y):
             n = len(self.Y)
-            axes.plot([], [], self.fmts[n % len(self.fmts)], label=self.legend[n] if n < len(self.legend) else None)
+            with self.fig.look.on():
+                axes.plot([], [], self.fmts[n % len(self.fmts)], label=self.legend[n] if n < len(self.legend) else None)
+                if self.legend:
+                    axes.legend()
             self.X.append([])
             self.Y.append([])
-            if self.legend:
-                axes.legend()
         for i, (a, b) in enumerate(zip(x, y)):
             if a is not None and b is not None:
                 self.X[i].append(float(a))
