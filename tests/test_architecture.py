@@ -34,7 +34,7 @@ HOUSE = [
         ],
     },
     {
-        "optim": ["optimizer", "sgd", "adam", "lr_scheduler"],
+        "optim": ["optimizer", "sgd", "adam", "adaptive", "lr_scheduler"],
         "data": ["files", "idx", "download", "dataset", "dataloader", "fashion_mnist"],
         "cuda": [""],
     },

@@ -1,4 +1,4 @@
-"""Adam."""
+"""Adam, and AdamW."""
 
 import math
 
@@ -6,7 +6,7 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "AdamW"]
 
 
 class Adam(Optimizer):
@@ -98,3 +98,31 @@ class Adam(Optimizer):
             square = largest
         correction1, correction2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
         parameter -= lr / correction1 * mean / (xp.sqrt(square) / math.sqrt(correction2) + eps)
+
+
+class AdamW(Adam):
+    """`Adam` whose weight decay is a step of its own, in units of the rate: w ← w - lr · weight_decay · w first.
+
+    Parameters
+    ----------
+    params, lr, betas, eps, weight_decay, amsgrad, maximize
+        Those of `Adam`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+
+    References
+    ----------
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2017.
+    """
+
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+    def update(self, parameter, gradient, state, group):
+        parameter *= 1 - float(group["lr"]) * float(group["weight_decay"])
+        super().update(parameter, gradient, state, {**group, "weight_decay": 0})

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["CosineAnnealingLR", "LRScheduler", "StepLR"]
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "MultiStepLR", "StepLR"]
 
 
 class LRScheduler:
@@ -102,6 +102,86 @@ class StepLR(LRScheduler):
     def get_lr(self):
         falls = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
         return [group["lr"] * (self.gamma if falls else 1) for group in self.optimizer.param_groups]
+
+
+class MultiStepLR(LRScheduler):
+    """lr ← lr · gamma at each of some epochs.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    milestones : iterable of int
+        The epochs; one that is named twice counts twice.
+    gamma : float
+    last_epoch : int
+    """
+
+    def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
+        self.milestones = sorted(milestones)
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        factor = self.gamma ** self.milestones.count(self.last_epoch)
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+
+class ExponentialLR(LRScheduler):
+    """lr ← lr · gamma every epoch.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    gamma : float
+    last_epoch : int
+    """
+
+    def __init__(self, optimizer, gamma, last_epoch=-1):
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        factor = 1 if self._is_initial else self.gamma
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+
+class LambdaLR(LRScheduler):
+    """lr = initial · lr_lambda(epoch).
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    lr_lambda : function of an int, or list of functions
+        The factor in an epoch, for all groups, or one function for each. A `state_dict` does not hold it.
+    last_epoch : int
+
+    Raises
+    ------
+    ValueError
+        If there is not one function for each group.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> optimizer = mt.optim.SGD([mt.zeros(1, requires_grad=True)], lr=0.5)
+    >>> scheduler = LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
+    """
+
+    def __init__(self, optimizer, lr_lambda, last_epoch=-1):
+        groups = len(optimizer.param_groups)
+        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
+        if len(self.lr_lambdas) != groups:
+            raise ValueError(f"Expected {groups} lr_lambdas, one for each group, but got {len(self.lr_lambdas)}")
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        return [initial * factor(self.last_epoch) for initial, factor in zip(self.base_lrs, self.lr_lambdas)]
+
+    def state_dict(self):
+        return {name: value for name, value in super().state_dict().items() if name != "lr_lambdas"}
 
 
 class CosineAnnealingLR(LRScheduler):

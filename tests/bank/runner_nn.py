@@ -23,7 +23,7 @@ MODULES = [
     *("LeakyReLU", "GELU", "AdaptiveMaxPool2d", "L1Loss", "BCELoss", "BCEWithLogitsLoss"),
 ]
 TOLERANCES = {"BCELoss": 1e-8}  # PyTorch adds 1e-12 to the divisor of its second derivative; else 1e-10
-OPTIMIZERS = ["SGD", "Adam"]
+OPTIMIZERS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"]
 
 
 @functools.cache

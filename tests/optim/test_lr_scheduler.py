@@ -1,10 +1,19 @@
 """Learning rate schedules against PyTorch's."""
 
+import json
+
 import pytest
 from helpers import needs_torch, torch
 
 import minitorch_cnn as mt
-from minitorch_cnn.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, StepLR
+from minitorch_cnn.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LRScheduler,
+    MultiStepLR,
+    StepLR,
+)
 
 
 def optimizer(lib):
@@ -19,6 +28,11 @@ def optimizer(lib):
         ("StepLR", {"step_size": 1, "gamma": 0.5}),
         ("CosineAnnealingLR", {"T_max": 7}),
         ("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.05}),
+        ("MultiStepLR", {"milestones": [2, 5]}),
+        ("MultiStepLR", {"milestones": (5, 2, 2, 0), "gamma": 0.5}),
+        ("ExponentialLR", {"gamma": 0.7}),
+        ("LambdaLR", {"lr_lambda": lambda epoch: 0.95**epoch}),
+        ("LambdaLR", {"lr_lambda": [lambda epoch: 1 / (1 + epoch), lambda epoch: epoch / 3]}),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Detected call of")
@@ -65,7 +79,16 @@ def test_together_and_with_a_rate_set_by_hand(settings, by_hand):
             assert rates[0] == pytest.approx(rates[1], rel=1e-10, abs=1e-12)
 
 
-@pytest.mark.parametrize("make", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 5)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: StepLR(o, 2),
+        lambda o: CosineAnnealingLR(o, 5),
+        lambda o: MultiStepLR(o, [2, 4]),
+        lambda o: ExponentialLR(o, 0.5),
+        lambda o: LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
+    ],
+)
 def test_state_goes_on_where_it_was_saved(make):
     scheduler = make(optimizer(mt))
     for _ in range(3):
@@ -73,7 +96,7 @@ def test_state_goes_on_where_it_was_saved(make):
     resumed_optimizer = optimizer(mt)
     resumed = make(resumed_optimizer)
     resumed_optimizer.load_state_dict(scheduler.optimizer.state_dict())
-    resumed.load_state_dict(scheduler.state_dict())
+    resumed.load_state_dict(json.loads(json.dumps(scheduler.state_dict())))  # as a checkpoint keeps it
     assert resumed.optimizer is resumed_optimizer
     for _ in range(4):
         assert resumed.get_last_lr() == scheduler.get_last_lr()
@@ -90,6 +113,9 @@ def test_a_later_start_needs_the_initial_rate_and_goes_on_as_in_pytorch():
         ("StepLR", {"step_size": 5}),
         ("StepLR", {"step_size": 2}),
         ("CosineAnnealingLR", {"T_max": 9}),
+        ("MultiStepLR", {"milestones": [5, 7]}),
+        ("ExponentialLR", {"gamma": 0.5}),
+        ("LambdaLR", {"lr_lambda": lambda epoch: 1 / (1 + epoch)}),
     ):
         rates = []
         for lib in (mt, torch):
@@ -115,3 +141,8 @@ def test_a_period_of_no_epochs_is_refused(number):
 def test_a_schedule_must_say_its_rate():
     with pytest.raises(TypeError, match="LRScheduler must define get_lr"):
         LRScheduler(optimizer(mt))
+
+
+def test_there_is_a_function_for_each_group():
+    with pytest.raises(ValueError, match="Expected 2 lr_lambdas, one for each group, but got 1"):
+        LambdaLR(optimizer(mt), [lambda epoch: 1.0])

@@ -8,7 +8,7 @@ import pytest
 from helpers import assert_close, needs_torch, torch
 
 import minitorch_cnn as mt
-from minitorch_cnn.optim import SGD, Adam, Optimizer
+from minitorch_cnn.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 rng = np.random.default_rng(6)
 STARTS = [rng.standard_normal(shape) for shape in [(3, 2), (4,), ()]]
@@ -79,7 +79,29 @@ def test_adam(weight_decay, amsgrad, maximize, device):
     assert_same_trajectory("Adam", settings, {"betas": (0.5, 0.6), "eps": 1e-3}, device)
 
 
-@pytest.mark.parametrize(("name", "settings"), [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("SGD", {})])
+OTHERS = [
+    ("AdamW", {}, {"weight_decay": 0.5, "betas": (0.5, 0.6)}),
+    ("AdamW", {"lr": 0.1, "amsgrad": True, "maximize": True}, {"weight_decay": 0}),
+    ("RMSprop", {}, {"alpha": 0.5, "eps": 1e-3}),
+    ("RMSprop", {"momentum": 0.9, "weight_decay": 0.1}, {"lr": 0.02}),
+    ("RMSprop", {"centered": True, "maximize": True}, {"momentum": 0.5}),
+    ("Adagrad", {}, {"lr_decay": 0.1, "eps": 1e-3}),
+    ("Adagrad", {"lr": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}, {"lr": 0.05}),
+    ("Adadelta", {}, {"rho": 0.5, "eps": 1e-3}),
+    ("Adadelta", {"lr": 0.5, "weight_decay": 0.1, "maximize": True}, {"lr": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "second"), OTHERS, ids=str)
+def test_other_optimizers(name, settings, second, device):
+    assert_same_trajectory(name, settings, second, device)
+
+
+STATES = [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("SGD", {}), ("AdamW", {}), ("Adadelta", {})]
+STATES += [("RMSprop", {"momentum": 0.9, "centered": True}), ("Adagrad", {"lr_decay": 0.1})]
+
+
+@pytest.mark.parametrize(("name", "settings"), STATES)
 @pytest.mark.parametrize("source", ["ours", "theirs"])
 def test_state_is_saved_in_pytorchs_form_and_can_come_from_there(name, settings, source, device):
     settings = {"lr": 0.05, **settings}
@@ -143,7 +165,9 @@ def test_state_of_another_shape_is_refused(make, name):
     assert optimizer.state[w][name] is before
 
 
-@pytest.mark.parametrize("make", [lambda p, **kw: SGD(p, momentum=np.float64(0.9), **kw), Adam])
+@pytest.mark.parametrize(
+    "make", [lambda p, **kw: SGD(p, momentum=np.float64(0.9), **kw), Adam, AdamW, RMSprop, Adagrad, Adadelta]
+)
 def test_numpy_settings_do_not_turn_float32_into_float64(make, device):
     w = mt.ones(3, device=device, requires_grad=True)
     optimizer = make([w], lr=np.float64(0.1), weight_decay=np.float64(0.1))
@@ -237,6 +261,13 @@ W = mt.ones(1, requires_grad=True)
         (lambda: Adam([W], eps=-1), ValueError, "Invalid epsilon value: -1"),
         (lambda: Adam([W], betas=(0.9, 1.0)), ValueError, "Invalid beta parameter at index 1: 1.0"),
         (lambda: Adam([W], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
+        (lambda: AdamW([W], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
+        (lambda: RMSprop([W], alpha=-1), ValueError, "Invalid alpha value: -1"),
+        (lambda: RMSprop([W], momentum=-1), ValueError, "Invalid momentum value: -1"),
+        (lambda: Adagrad([W], lr_decay=-1), ValueError, "Invalid lr_decay value: -1"),
+        (lambda: Adagrad([W], eps=-1), ValueError, "Invalid epsilon value: -1"),
+        (lambda: Adadelta([W], rho=1.5), ValueError, "Invalid rho value: 1.5"),
+        (lambda: Adadelta([W], rho=-1), ValueError, "Invalid rho value: -1"),
         (lambda: SGD([]), ValueError, "optimizer got an empty parameter list"),
         (lambda: SGD(W), TypeError, "should be an iterable of Tensors or dicts, but got Tensor"),
         (lambda: SGD([3]), TypeError, "can only optimize Tensors, but one of the params is the number 3"),
@@ -338,7 +369,7 @@ def test_a_copied_optimizer_has_settings_of_its_own(device):
 
 
 @pytest.mark.parametrize("lr", [np.float32(0.5), np.float64(0.5), np.array(0.5).item(), mt.tensor(0.5), 0.5])
-@pytest.mark.parametrize("optimizer", [SGD, Adam])
+@pytest.mark.parametrize("optimizer", [SGD, Adam, Adagrad])
 def test_rates_of_every_kind_of_number(optimizer, lr):
     w = mt.ones(2, requires_grad=True)
     stepper = optimizer([w], lr=lr)
