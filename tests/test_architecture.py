@@ -47,7 +47,10 @@ HOUSE = [
             "layers.loss", "layers.normalization", "layers.lazy", "layers.pooling", "layers",
         ],
     },
-    {"models": [""], "inspection": ["figures", "notebooks", "tables", "summaries"]},
+    {
+        "models": [""],
+        "inspection": ["figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels"],
+    },
     {
         "checking": [
             "errors", "line", "diagnosis", "report", "subject", "operations", "compare", "check", "pairs", "assertion",
@@ -62,7 +65,7 @@ HOUSE = [
             "names", "plotting", "regression", "classification", "convolution", "optimization", "design", "modules",
         ],
     },
-    {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "about", "command"]},
+    {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "about", "pictures", "command"]},
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

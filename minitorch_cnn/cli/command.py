@@ -6,7 +6,7 @@ import warnings
 
 import minitorch_cnn
 from minitorch_cnn import data, training
-from minitorch_cnn.cli import about, networks
+from minitorch_cnn.cli import about, networks, pictures
 from minitorch_cnn.cli.arguments import name_of
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, recipe_of
 from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
@@ -81,6 +81,8 @@ def _parser():
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_evaluate(commands)
+    _add_data(pictures.add_plot(commands))
+    pictures.add_predict(commands)
     networks.add_gradcheck(commands)
     networks.add_summary(commands)
     about.add_info(commands)
@@ -143,6 +145,10 @@ def _add_place(parser):
         "--device", choices=["auto", "cpu", "cuda"], default="auto",
         help="where to compute; auto is the GPU if one can be used (default: auto)",
     )  # fmt: skip
+    _add_data(parser)
+
+
+def _add_data(parser):
     parser.add_argument(
         "--data-dir", type=name_of, metavar="DIR",
         help="folder of Fashion-MNIST, downloaded if missing (default: the user's cache)",

@@ -1,5 +1,16 @@
-"""Looking at a network: its layers and what they cost, tables and pictures."""
+"""Looking at a network: its layers and what they cost, what it has learned and answers, tables and pictures."""
 
+from minitorch_cnn.inspection import answers, figures, learned, outputs, pixels
+from minitorch_cnn.inspection.answers import *
+from minitorch_cnn.inspection.figures import *
+from minitorch_cnn.inspection.learned import *
+from minitorch_cnn.inspection.outputs import *
+from minitorch_cnn.inspection.pixels import *
 from minitorch_cnn.inspection.summaries import summary
 
 __all__ = ["summary"]
+__all__ += figures.__all__
+__all__ += outputs.__all__
+__all__ += answers.__all__
+__all__ += learned.__all__
+__all__ += pixels.__all__

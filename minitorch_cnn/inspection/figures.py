@@ -9,9 +9,11 @@ import io
 import os
 import sys
 
+import numpy as np
+
 from minitorch_cnn.data.files import atomic_file
 
-__all__ = ["new_figure", "picture", "show_image", "show_signed", "to_png"]
+__all__ = ["mosaic", "new_figure", "picture", "show_image", "show_map", "show_signed", "to_png"]
 
 #: What to draw with, in this order; by name where a colour means something.
 BLUE, ORANGE, GREEN, PINK, SKY, GOLD = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
@@ -142,6 +144,52 @@ def show_signed(axes, image, title=None, limit=None, **settings):
     colours = LinearSegmentedColormap.from_list("signed", [look.colour(ORANGE), look.ground, look.colour(BLUE)])
     limit = limit or max(float(abs(image).max()), 1e-12)
     return _show(axes, image, title, {"cmap": colours, "vmin": -limit, "vmax": limit, **settings})
+
+
+def show_map(axes, image, title=None, **settings):
+    """Draw an array (H, W) of numbers from near the ground, for the smallest, over blue to ink."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    look = axes.figure.look
+    dark, light = ["#222a35", "#2f6488", "#8fd0f5", "#fbf3df"], ["#e6eef3", "#8cc5ea", BLUE, "#0b2239"]
+    return _show(
+        axes, image, title, {"cmap": LinearSegmentedColormap.from_list("map", dark if look.dark else light), **settings}
+    )
+
+
+def mosaic(images, columns=None):
+    """Put images beside each other as one, with gaps of NaN between them, which are drawn as the ground.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Of shape (N, H, W), or (rows, columns, H, W), which says where each one goes.
+    columns : int, optional
+        How many stand beside each other; by default about as many as below each other.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of shape (rows * (H + gap) - gap, columns * (W + gap) - gap); the gap is a tenth of an image's width, at least
+        one pixel.
+
+    Examples
+    --------
+    >>> mosaic(np.arange(3.0).reshape(3, 1, 1), columns=2)
+    array([[ 0., nan,  1.],
+           [nan, nan, nan],
+           [ 2., nan, nan]])
+    """
+    if images.ndim == 3:
+        columns = columns or int(np.ceil(np.sqrt(len(images))))
+        rows = -(-len(images) // columns)
+        images = np.concatenate([images, np.full((rows * columns - len(images), *images.shape[1:]), np.nan)])
+        images = images.reshape(rows, columns, *images.shape[1:])
+    rows, columns, h, w = images.shape
+    gap = max(1, round(w / 10))
+    whole = np.full((rows, h + gap, columns, w + gap), np.nan)
+    whole[:, :h, :, :w] = images.transpose(0, 2, 1, 3)
+    return whole.reshape(rows * (h + gap), columns * (w + gap))[:-gap, :-gap]
 
 
 def _show(axes, image, title, settings):

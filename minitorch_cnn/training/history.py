@@ -81,8 +81,13 @@ class History(list):
             raise ValueError(f"a history has the columns {','.join(Epoch._fields)}; got {','.join(header)}")
         return cls(Epoch(int(row[0]), *map(float, row[1:])) for row in rows)
 
-    def figure(self):
+    def figure(self, *, dark=False):
         """Draw train loss, train accuracy and test accuracy over the epochs, as in the chapter.
+
+        Parameters
+        ----------
+        dark : bool, default False
+            For a page with a dark ground.
 
         Returns
         -------
@@ -92,7 +97,7 @@ class History(list):
         epochs = [row.epoch for row in self]
         points = {name: (epochs, values) for name, values in zip(CURVES, zip(*(row[1:4] for row in self)))}
         title = f"epoch {self[-1].epoch}: {self[-1]}" if self else None
-        return _figure_of(points, title, (epochs[0] - 0.5, epochs[-1] + 0.5) if self else None)
+        return _figure_of(points, title, (epochs[0] - 0.5, epochs[-1] + 0.5) if self else None, dark)
 
     def to_png(self):
         """Return `figure` as the bytes of a PNG picture."""
@@ -149,9 +154,9 @@ class LiveCurves:
         return _figure_of(self.points, None, self.epochs and (0, self.epochs))
 
 
-def _figure_of(points, title, limits):
+def _figure_of(points, title, limits, dark=False):
     """The figure of some curves, ``{name: (epochs, values)}``."""
-    with figures.picture(width=7, height=4.5) as figure:
+    with figures.picture(width=7, height=4.5, dark=dark) as figure:
         from matplotlib.ticker import MaxNLocator
 
         axes = figure.add_subplot(xlabel="epoch", ylabel="loss, accuracy")
