@@ -1,10 +1,10 @@
-"""The network of the chapter: LeNet, with sigmoids and average pooling as in 1998."""
+"""LeNet as in the chapter, with the sigmoids and the average pooling of 1998, and with what was found since."""
 
 from __future__ import annotations
 
 from minitorch_cnn import nn
 
-__all__ = ["LeNet", "xavier_uniform"]
+__all__ = ["LeNet", "LeNetModern", "xavier_uniform"]
 
 
 def LeNet() -> nn.Sequential:
@@ -41,6 +41,49 @@ def LeNet() -> nn.Sequential:
         nn.Linear(120, 84), nn.Sigmoid(),                         # (N, 84)
         nn.Linear(84, 10),                                        # (N, 10)
     )  # fmt: skip
+
+
+def LeNetModern() -> nn.Sequential:
+    """A network of LeNet's form, with what was found since: 77,722 parameters.
+
+    Convolutions of 3×3, of which two in a row see as much as one of 5×5 for fewer weights; batch normalization, with
+    which a network learns at a large rate from the first step on; ReLU, which does not flatten gradients as the sigmoid
+    does; the largest of each window in place of the mean; and one linear layer, behind dropout, in place of three.
+
+    Returns
+    -------
+    nn.Sequential
+        Maps images (N, 1, 28, 28) to logits (N, 10), with PyTorch's default initial weights.
+
+    References
+    ----------
+    Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014 (the 3×3). Ioffe
+    and Szegedy, "Batch Normalization", 2015. Glorot, Bordes and Bengio, "Deep Sparse Rectifier Neural Networks", 2011.
+    Srivastava and others, "Dropout", 2014.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> net = LeNetModern()
+    >>> net(mt.zeros(2, 1, 28, 28)).shape
+    (2, 10)
+    >>> sum(parameter.numel() for parameter in net.parameters())
+    77722
+    """
+    return nn.Sequential(
+        *_convolved(1, 16), nn.MaxPool2d(2),            # (N, 16, 14, 14)
+        *_convolved(16, 48), nn.MaxPool2d(2),           # (N, 48, 7, 7)
+        *_convolved(48, 64),                            # (N, 64, 7, 7)
+        *_convolved(64, 64), nn.MaxPool2d(2),           # (N, 64, 3, 3)
+        nn.Flatten(), nn.Dropout(0.3),                  # (N, 576)
+        nn.Linear(64 * 3 * 3, 10),                      # (N, 10)
+    )  # fmt: skip
+
+
+def _convolved(channels, out_channels):
+    """A convolution that keeps the size, batch normalization, which has a bias of its own, and ReLU."""
+    convolution = nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(out_channels), nn.ReLU()
 
 
 def xavier_uniform(module: nn.Module) -> None:

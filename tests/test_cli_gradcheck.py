@@ -140,7 +140,10 @@ def test_summary_of_lenet_and_of_a_model(command):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("right_net", "--model expected lenet, or a module and a name, such as mynet:Net, got 'right_net'"),
+        (
+            "right_net",
+            "expected lenet, lenet-modern, or a module and a name, such as mynet:Net, got 'right_net'",
+        ),
         (":Net", "expected a module and a name"),
         ("nowhere:Net", "--model nowhere:Net: ModuleNotFoundError: No module named 'nowhere'"),
         ("right_net:Nett", "--model right_net:Nett: the module right_net has no Nett"),

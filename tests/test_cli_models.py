@@ -114,7 +114,7 @@ def test_weights_alone_are_lenets_or_those_of_the_model_that_is_named(command):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("lenett", "--model expected lenet, or a module and a name, such as mynet:Net, got 'lenett'"),
+        ("lenett", "--model expected lenet, lenet-modern, or a module and a name, such as mynet:Net, got 'lenett'"),
         ("own_nets:nett", "--model own_nets:nett: the module own_nets has no nett"),
         (
             "own_nets:two_classes",
@@ -128,6 +128,16 @@ def test_a_network_that_cannot_be_trained_is_explained_and_leaves_no_folder(comm
     code, _, err = command(*TRAIN, "--model", spec)
     assert code == 1 and message in err and "Traceback" not in err
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_lenet_modern_brings_its_recipe(command):
+    code, out, err = command("train", "--device", "cpu", "--model", "lenet-modern", "--epochs", 1)
+    assert (code, err) == (0, "")
+    expected = recipes.recipe_of(preset="modern")
+    assert recipe("runs/lenet-modern") == {**expected, "model": "lenet-modern", "epochs": 1}
+    assert "preset modern: " in out and len(out.splitlines()) == 9
+    group = training.Run("runs/lenet-modern").load().optimizer["param_groups"][0]
+    assert group["momentum"] == 0.9 and group["lr"] == 0  # it has fallen
 
 
 # --- --preset ----------------------------------------------------------------------------------------------
@@ -177,13 +187,13 @@ def test_what_was_published_stands_beside_our_results(command, preset, published
 def test_nothing_stands_beside_the_results_of_another_recipe():
     history = History([Epoch(1, 2.3, 0.1, 0.1, 9.0, 9.0)])
     assert recipes.beside_published(recipes.recipe_of(seed=7), history)
-    for other in ({"lr": 0.5}, {"epochs": 11}, {"model": "own_nets:net"}, {"preset": "book-v1", "batch_size": 256}):
+    for other in ({"lr": 0.5}, {"epochs": 11}, {"model": "lenet-modern"}, {"preset": "book-v1", "batch_size": 256}):
         assert recipes.beside_published(recipes.recipe_of(**other), history) == ""
 
 
 def test_the_epochs_at_ten_percent_are_counted():
     history = History(Epoch(i, 2.3, acc, acc, 9.0, 9.0) for i, acc in enumerate((0.1, 0.1, 0.1, 0.4, 0.7), start=1))
-    ours = recipes.beside_published(recipes.recipe_of("book-v1"), history).splitlines()
+    ours = recipes.beside_published(recipes.recipe_of(preset="book-v1"), history).splitlines()
     assert ours[1].split() == ["epochs", "at", "10", "%", "3", "4"]
 
 

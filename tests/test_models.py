@@ -93,3 +93,18 @@ def test_xavier_uniform_draws_weights_within_its_bound_and_leaves_biases():
     bound = (6 / (400 + 120)) ** 0.5
     assert 0.99 * bound < largest <= bound
     assert mt.equal(net[7].bias, bias)
+
+
+def test_the_modern_one_has_less_than_a_hundred_thousand_parameters_and_learns():
+    net = models.LeNetModern()
+    assert sum(p.numel() for p in net.parameters()) < 100_000
+    optimizer = mt.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    x, y = mt.rand(16, 1, 28, 28), mt.arange(16) % 10
+    losses = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]

@@ -95,6 +95,23 @@ def test_a_signal_in_the_last_batch_of_an_epoch_ends_after_the_epoch(command, mo
 
 
 @posix
+@pytest.mark.parametrize("step", [5, 7])
+def test_a_rate_that_falls_goes_on_falling_where_it_was(command, monkeypatch, step):
+    modern = ("--model", "lenet-modern", "--epochs", 2)
+    assert command(*modern, "--out", "whole")[0] == 0
+    with monkeypatch.context() as patch:
+        signal_at(patch, step, signal.SIGTERM)
+        assert command(*modern, "--out", "run")[0] == 143
+    code, _, err = command("--resume", "--out", "run", "--epochs", 3)
+    assert code == 1 and "begun with --epochs 2, it cannot go on with 3 (with --preset modern, all steps follow" in err
+    assert command("--resume", "--out", "run")[0] == 0
+    whole, parts = (Path(folder, "weights.safetensors").read_bytes() for folder in ("whole", "run"))
+    assert whole == parts
+    whole, parts = (Run(folder).load() for folder in ("whole", "run"))
+    assert whole.schedule == parts.schedule and whole.optimizer["param_groups"] == parts.optimizer["param_groups"]
+
+
+@posix
 def test_what_nohup_ignores_stays_ignored(command, monkeypatch):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -8,7 +8,7 @@ import minitorch_cnn
 from minitorch_cnn import data, training
 from minitorch_cnn.cli import about, networks, pictures
 from minitorch_cnn.cli.arguments import name_of
-from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, recipe_of
+from minitorch_cnn.cli.recipes import CONVERTERS, PRESET_OF, PRESETS
 from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
 from minitorch_cnn.cli.streams import sturdy_streams
 from minitorch_cnn.data.files import escaped
@@ -95,18 +95,17 @@ def _add_train(commands):
     parser.set_defaults(command=train)
 
     networks.add_spec(parser, "lenet")
-    presets = ", ".join(f"{name} is {preset.summary}" for name, preset in PRESETS.items())
-    help = f"settings of a recipe, which the options below change: {presets} (default: classic)"
+    presets = "; ".join(f"{name}: {preset}" for name, preset in PRESETS.items())
+    default = f"classic; for {', '.join(f'{model}, {preset}' for model, preset in PRESET_OF.items())}"
+    help = f"settings of a recipe, of which the options below change one: {presets} (default: {default})"
     parser.add_argument("--preset", type=CONVERTERS["preset"], metavar="NAME", help=help)
     for name, help in (
-        ("epochs", "times to go through the training images, in all"),
-        ("lr", "learning rate"),
-        ("batch_size", "images per step"),
-        ("seed", "of the initial weights and the shuffling; the same seed gives the same run"),
+        ("epochs", "times to go through the training images, in all (default: that of the preset)"),
+        ("lr", "learning rate (default: that of the preset)"),
+        ("batch_size", "images per step (default: that of the preset)"),
+        ("seed", "of the initial weights and the shuffling; the same seed gives the same run (default: 0)"),
     ):
-        option = f"--{name.replace('_', '-')}"
-        help = f"{help} (default: {recipe_of()[name]})"
-        parser.add_argument(option, type=CONVERTERS[name], metavar="N", help=help)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=CONVERTERS[name], metavar="N", help=help)
     parser.add_argument(
         "--out",
         type=name_of,

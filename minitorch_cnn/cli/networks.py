@@ -12,7 +12,7 @@ from minitorch_cnn.cli.arguments import at_least, name_of, png, positive, shape
 from minitorch_cnn.data.files import atomic_file
 from minitorch_cnn.training.checkpoint import load_saved
 
-NETWORKS = {"lenet": lambda: models.LeNet().apply(models.xavier_uniform)}
+NETWORKS = {"lenet": lambda: models.LeNet().apply(models.xavier_uniform), "lenet-modern": models.LeNetModern}
 INITIAL = {"lenet": "Xavier-uniform"}  # the weights of those that do not keep their layers' own
 SPEC = f"{', '.join(NETWORKS)}, or MODULE:NAME: a module, and in it a network or what makes one when called"
 

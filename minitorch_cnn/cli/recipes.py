@@ -15,7 +15,7 @@ class Preset:
     Attributes
     ----------
     summary : str
-        What it is, for ``--help``.
+        What it is.
     epochs, lr, batch_size :
         What options may change.
     optimizer : callable
@@ -34,6 +34,9 @@ class Preset:
     schedule: Callable | None = None
     published: dict = field(default_factory=dict)
 
+    def __str__(self):
+        return f"{self.summary}, {self.epochs} epochs, lr {self.lr:g}, batch size {self.batch_size}"
+
 
 PRESETS = {
     "classic": Preset(
@@ -46,10 +49,17 @@ PRESETS = {
         },
     ),
     "book-v1": Preset(
-        "that of the book's version 1.0", epochs=10, lr=0.1, batch_size=128,
+        "the book's in version 1.0", epochs=10, lr=0.1, batch_size=128,
         published={"result": "the book, version 1.0", "epochs at 10 %": "4", "test acc": "about 0.728"},
     ),
+    "modern": Preset(
+        "momentum, weight decay and a rate that falls along a cosine to 0", epochs=10, lr=0.05, batch_size=128,
+        optimizer=lambda parameters, lr: optim.SGD(parameters, lr, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        schedule=lambda optimizer, steps: optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps),
+    ),
 }  # fmt: skip
+
+PRESET_OF = {"lenet-modern": "modern"}  # of all other networks, it is "classic"
 
 MEASURED = {  # what is measured of a history, to stand beside what was published
     "result": lambda history: "this run",
@@ -65,14 +75,15 @@ CONVERTERS = {
 }  # fmt: skip
 
 
-def recipe_of(preset="classic", model="lenet", **settings):
-    """The whole recipe, of which some settings are given and the others are those of the preset.
+def recipe_of(model="lenet", preset=None, **settings):
+    """The whole recipe, of which some settings are given, and the others are those of the preset.
 
     Examples
     --------
     >>> recipe_of(lr=0.5)
     {'model': 'lenet', 'preset': 'classic', 'epochs': 10, 'lr': 0.5, 'batch_size': 256, 'seed': 0}
     """
+    preset = preset or PRESET_OF.get(model, "classic")
     named = {name: getattr(PRESETS[preset], name) for name in ("epochs", "lr", "batch_size")}
     return {"model": model, "preset": preset, **named, "seed": 0, **settings}
 
@@ -80,7 +91,7 @@ def recipe_of(preset="classic", model="lenet", **settings):
 def beside_published(recipe, history):
     """A table of a run's results and the published ones; nothing, if the recipe is not that of published results."""
     published = PRESETS[recipe["preset"]].published
-    if not published or recipe != recipe_of(recipe["preset"], seed=recipe["seed"]):
+    if not published or recipe != recipe_of(preset=recipe["preset"], seed=recipe["seed"]):
         return ""
     header, *rows = ([name, MEASURED[name](history), value] for name, value in published.items())
     return table(header, rows, "<<<")

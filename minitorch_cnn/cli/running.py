@@ -180,8 +180,9 @@ def _checkpoint_of(run, arguments):
     for name, value in _given(arguments).items():
         if name not in may_change and value != begun_with[name]:
             option = name.replace("_", "-")
+            why = f" (with --preset {begun_with['preset']}, all steps follow from it)" if name == "epochs" else ""
             raise RuntimeError(
-                f"{run.folder} was begun with --{option} {begun_with[name]}, it cannot go on with {value}: "
+                f"{run.folder} was begun with --{option} {begun_with[name]}, it cannot go on with {value}{why}: "
                 f"leave --{option} out, or start a new run"
             )
     return checkpoint
