@@ -10,7 +10,7 @@ TRAIN_ARGS := $(strip $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(S
               $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-gpu bench bench-all bench-gpu lint format clean
+.PHONY: help train test test-gpu pictures bench bench-all bench-gpu lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,6 +24,9 @@ test: lint  ## lint, then every test; against PyTorch, on NumPy and on the stand
 
 test-gpu:  ## the tests on the GPU, with the python3 at hand: no environment, no download
 	MINITORCH_CNN_TEST_DEVICE=cuda $(PYTHON) -m pytest -p no:cacheprovider tests $(ARGS)
+
+pictures: $(VENV)/.installed  ## draw the pictures of docs/ that no benchmark makes
+	$(BIN)/python docs/pictures.py $(ARGS)
 
 bench: $(VENV)/.installed-test  ## one LeNet training step, side by side with PyTorch
 	$(BIN)/python benchmarks/lenet_step.py --quick $(ARGS)
