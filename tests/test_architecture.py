@@ -47,9 +47,11 @@ HOUSE = [
             "layers.loss", "layers.normalization", "layers.lazy", "layers.pooling", "layers",
         ],
     },
+    {"models": [""]},
     {
-        "models": [""],
-        "inspection": ["figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels"],
+        "inspection": [
+            "figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels", "explore",
+        ],
     },
     {
         "checking": [
@@ -65,7 +67,12 @@ HOUSE = [
             "names", "plotting", "regression", "classification", "convolution", "optimization", "design", "modules",
         ],
     },
-    {"cli": ["arguments", "streams", "signals", "networks", "recipes", "running", "about", "pictures", "command"]},
+    {
+        "cli": [
+            "arguments", "streams", "signals", "networks", "recipes", "running", "about", "pictures", "exploring",
+            "command",
+        ],
+    },
     {"__main__": [""]},
 ]  # fmt: skip
 PLACES = {}  # "ops.shape" -> (floor, room, place in the room)

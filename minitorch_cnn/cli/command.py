@@ -6,7 +6,7 @@ import warnings
 
 import minitorch_cnn
 from minitorch_cnn import data, training
-from minitorch_cnn.cli import about, networks, pictures
+from minitorch_cnn.cli import about, exploring, networks, pictures
 from minitorch_cnn.cli.arguments import name_of
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESET_OF, PRESETS
 from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
@@ -83,6 +83,7 @@ def _parser():
     _add_evaluate(commands)
     _add_data(pictures.add_plot(commands))
     pictures.add_predict(commands)
+    _add_data(exploring.add_explore(commands))
     networks.add_gradcheck(commands)
     networks.add_summary(commands)
     about.add_info(commands)

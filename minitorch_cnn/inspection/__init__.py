@@ -1,7 +1,8 @@
 """Looking at a network: its layers and what they cost, what it has learned and answers, tables and pictures."""
 
-from minitorch_cnn.inspection import answers, figures, learned, outputs, pixels
+from minitorch_cnn.inspection import answers, explore, figures, learned, outputs, pixels
 from minitorch_cnn.inspection.answers import *
+from minitorch_cnn.inspection.explore import *
 from minitorch_cnn.inspection.figures import *
 from minitorch_cnn.inspection.learned import *
 from minitorch_cnn.inspection.outputs import *
@@ -14,3 +15,4 @@ __all__ += outputs.__all__
 __all__ += answers.__all__
 __all__ += learned.__all__
 __all__ += pixels.__all__
+__all__ += explore.__all__
