@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import minitorch_cnn as mt
-from minitorch_cnn import nn, training
+from minitorch_cnn import models, nn, training
 from minitorch_cnn.backend import parallel
 from minitorch_cnn.ops import convolution, linalg
 
@@ -415,6 +415,25 @@ def test_blas_is_held_to_one_thread_from_any_thread():
     before, *inside, after = run_python(FROM_ANY_THREAD, env=env).stdout.splitlines()
     assert before == after and len(inside) == 6
     assert all(set(line) <= set("[1, ]") for line in inside)
+
+
+@pytest.mark.parametrize("batch", [16, 32, 64])
+def test_no_product_of_a_step_wakes_the_threads_of_blas(batch, monkeypatch):
+    """They wait by spinning: beside other processes, a step of LeNet took ten times as long."""
+    from threadpoolctl import threadpool_limits
+
+    net, matmul, woken = models.LeNet(), np.matmul, []
+
+    def watched(a, b, **settings):
+        size = a.shape[-2] * a.shape[-1] * b.shape[-1]
+        if size > 2**18 and max(blas_threads()) > 1:
+            woken.append((a.shape, b.shape))
+        return matmul(a, b, **settings)
+
+    monkeypatch.setattr(np, "matmul", watched)
+    with threadpool_limits(2, user_api="blas"):
+        net(mt.rand(batch, 1, 28, 28)).sum().backward()
+    assert woken == []
 
 
 FROM_ANY_THREAD = """

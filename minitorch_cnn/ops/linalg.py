@@ -20,6 +20,7 @@ from minitorch_cnn.ops.shape import reshape, transpose
 __all__ = ["dot", "matmul", "mm", "mv"]
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS does not copy the factors first
+ALONE = 2**18  # multiplications: up to here, OpenBLAS has one thread compute; of more, it has to be told
 SHARED = 2**23  # multiplications: to share less among threads is not worth it
 
 
@@ -70,7 +71,7 @@ def matmul_on_threads(a, b):
     """The product of matrices (..., M, K) and (..., K, N): parts of its rows or columns, on threads if it is large."""
     xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
     is_one = a.ndim == b.ndim == 2
-    if is_one and m * k * n <= SMALL and k > 1:
+    if is_one and m * k * n <= ALONE and k > 1:
         return xp.matmul(a, b)
     batch = () if is_one else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = xp.empty((*batch, m, n), xp.result_type(a, b))
@@ -94,9 +95,9 @@ def matmul_in_pieces(a, b, out):
     xp, (m, k), n = get_array_module(a), a.shape[-2:], b.shape[-1]
     if k == 1:  # no sum to take, which BLAS would set up all the same
         return xp.multiply(a, b, out=out)
-    if m * k * n <= SMALL or device_of(a) != CPU:
+    if m * k * n <= ALONE or device_of(a) != CPU:
         return xp.matmul(a, b, out=out)
-    sums = _sums(m, k)
+    sums = _sums(m, k) if m * k * n > SMALL else 1
     if sums > 1:
         products = np.empty((*out.shape[:-2], sums, m, n), out.dtype)
         matmul_in_pieces(_cut(a, sums), b.reshape(*b.shape[:-2], sums, k // sums, n), products)
@@ -104,7 +105,7 @@ def matmul_in_pieces(a, b, out):
     parts = _parts(m, k, n)
     if parts == 1:
         return parallel.held(lambda: np.matmul(a, b, out=out))
-    np.matmul(a[..., None, :, :], _cut(b, parts), out=_cut(out, parts))
+    parallel.held(lambda: np.matmul(a[..., None, :, :], _cut(b, parts), out=_cut(out, parts)))
     return out
 
 
