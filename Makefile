@@ -10,7 +10,7 @@ TRAIN_ARGS := $(strip $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(S
               $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-gpu pictures bench bench-all bench-gpu lint format clean
+.PHONY: help train test test-oldest test-gpu pictures bench bench-all bench-gpu lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -21,6 +21,9 @@ train: $(VENV)/.installed  ## install into .venv, download Fashion-MNIST, train 
 
 test: lint  ## lint, then every test; against PyTorch, on NumPy and on the stand-in for CuPy
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
+
+test-oldest:  ## the tests with the oldest versions that setup.cfg allows; PYTHON=python3.10
+	$(PYTHON) .ci/oldest
 
 test-gpu:  ## the tests on the GPU, with the python3 at hand: no environment, no download
 	MINITORCH_CNN_TEST_DEVICE=cuda $(PYTHON) -m pytest -p no:cacheprovider tests $(ARGS)
@@ -48,7 +51,7 @@ format: $(VENV)/.installed-test  ## ruff: mend what it can mend by itself
 	$(BIN)/ruff format .
 
 clean:  ## remove the environment and the caches; runs and data stay
-	rm -rf $(VENV) .venv-bench build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-oldest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: installed once, and again when the packaging changes.

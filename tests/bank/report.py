@@ -1,6 +1,7 @@
 """How many of PyTorch's own samples this library computes as PyTorch does: ``python tests/bank/report.py``.
 
-With ``--update``, runs all of them anew, which takes about a minute, and writes the counts to counts.json.
+It runs all of them, which takes a minute or two, and prints what it has counted. With ``--update`` it also writes the
+counts to counts.json, where the tests look; with ``--saved`` it runs nothing, and prints what stands there.
 """
 
 import functools
@@ -41,43 +42,51 @@ def run(name):
     return (runner_nn.run_optimizer if name in runner_nn.OPTIMIZERS else runner.run)(name)
 
 
-def update():
-    """Run everything and write the counts."""
+def count():
+    """Run everything, and return the counts by name, as counts.json has them."""
     import torch
+    from tqdm import tqdm
 
     counts = {}
-    for name in [name for family in families().values() for name in family]:
+    for name in tqdm([name for family in families().values() for name in family], disable=None, leave=False):
         result = run(name)
         if result.failures:
             sys.exit(f"{name}: {len(result.failures)} samples differ, among them {' | '.join(result.failures[0])}")
         counts[name] = result.as_dict()
-    text = json.dumps({"torch": torch.__version__.split("+")[0], "counts": counts}, indent=1)
-    COUNTS.write_text(text + "\n", encoding="utf-8")
+    return {"torch": torch.__version__.split("+")[0], "counts": counts}
 
 
-def main():
+def show(found):
     """Print one line for each family, and why samples were left out."""
     rows, reasons = {}, Counter()
     for family, names in families().items():
         rows[family] = total = Counter(operations=len(names))
         for name in names:
-            counts = dict(committed()["counts"][name])
+            counts = dict(found["counts"][name])
             skipped = counts.pop("skipped", {})
             total.update(counts)
             total["skipped"] += sum(skipped.values())
             reasons.update(skipped)
     rows["all"] = sum(rows.values(), Counter())
     columns = ("operations", *COLUMNS)
-    print(f"Samples of PyTorch {committed()['torch']} that agree\n")
+    print(f"Samples of PyTorch {found['torch']} that agree\n")
     print("| family | " + " | ".join(columns) + " |\n| --- |" + " ---: |" * len(columns))
     for family, row in rows.items():
         print(f"| {family} | " + " | ".join(str(row[column]) for column in columns) + " |")
     print("\nLeft out: " + "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common()))
 
 
+def main(options):
+    """Count, or read what was counted; and print it."""
+    found = committed() if "--saved" in options else count()
+    show(found)
+    if "--update" in options:
+        COUNTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    elif found != committed():
+        sys.exit("\ncounts.json says otherwise: see git diff after --update")
+
+
 if __name__ == "__main__":
     here = Path(__file__).resolve()
     sys.path[:0] = [str(here.parents[2]), str(here.parents[1])]
-    if "--update" in sys.argv:
-        update()
-    main()
+    main(sys.argv[1:])

@@ -1,8 +1,10 @@
 """PyTorch's own samples, run here: what it computes we compute, what it refuses we refuse.
 
 Nobody here chose these inputs. How many of them there are, and how many are left out for a declared reason, is
-committed in counts.json, so that coverage cannot shrink unseen. ``python tests/bank/report.py`` prints the counts.
+committed in counts.json, so that coverage cannot shrink unseen. ``python tests/bank/report.py`` counts them anew.
 """
+
+from pathlib import Path
 
 import pytest
 from bank import report, table
@@ -40,3 +42,20 @@ def test_optimizer(name):
 
 def test_nothing_is_counted_that_is_not_run():
     assert set(report.committed()["counts"]) == {*table.TABLE, *MODULES, *OPTIMIZERS}
+
+
+def test_the_report_counts_and_says_when_that_is_not_what_was_saved(monkeypatch, capsys):
+    needs_torch()
+    monkeypatch.setattr(report, "families", lambda: {"product": ["dot"]})
+    saved = report.committed()["counts"]["dot"]
+    report.main(["--saved"])
+    assert f"| product | 1 | {saved['samples']} |" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="counts.json says otherwise"):  # of one operation only
+        report.main([])
+    assert f"| all | 1 | {saved['samples']} |" in capsys.readouterr().out
+
+
+def test_the_readme_has_the_counts(capsys):
+    needs_torch()
+    report.main(["--saved"])
+    assert capsys.readouterr().out.strip() in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
