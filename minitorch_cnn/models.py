@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minitorch_cnn import nn
+from minitorch_cnn.nn.parameter import Uninitialized
 from minitorch_cnn.ops.creation import rand
 from minitorch_cnn.ops.elementwise import where
 
@@ -116,7 +117,8 @@ def _convolved(channels, out_channels):
 def xavier_uniform(module: nn.Module) -> None:
     """Draw the weight of a ``Linear`` or ``Conv2d`` anew, Xavier-uniform; leave every other module alone.
 
-    It is made for ``Module.apply``. With PyTorch's default weights, a network of sigmoids hardly starts to learn.
+    It is made for ``Module.apply``. A lazy layer is left alone too, before its first call. With PyTorch's default
+    weights, a network of sigmoids hardly starts to learn.
 
     Parameters
     ----------
@@ -127,5 +129,5 @@ def xavier_uniform(module: nn.Module) -> None:
     --------
     >>> net = LeNet().apply(xavier_uniform)
     """
-    if isinstance(module, nn.Linear | nn.Conv2d):
+    if isinstance(module, nn.Linear | nn.Conv2d) and not isinstance(module.weight, Uninitialized):
         nn.init.xavier_uniform_(module.weight)

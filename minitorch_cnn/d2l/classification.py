@@ -11,7 +11,8 @@ import numpy as np
 from minitorch_cnn import backend, data, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.d2l.plotting import Animator, in_notebook, show_images
+from minitorch_cnn.d2l.plotting import Animator, show_images
+from minitorch_cnn.inspection.notebooks import in_notebook
 from minitorch_cnn.training import Accumulator, accuracy
 
 __all__ = [

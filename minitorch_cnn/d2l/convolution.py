@@ -2,7 +2,8 @@
 
 from minitorch_cnn import backend, cuda, models, nn, training
 from minitorch_cnn.backend import Device
-from minitorch_cnn.d2l.plotting import Animator, in_notebook
+from minitorch_cnn.d2l.plotting import Animator
+from minitorch_cnn.inspection.notebooks import in_notebook
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.ops.creation import zeros
 

@@ -7,8 +7,9 @@ from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.d2l.convolution import gpu
 from minitorch_cnn.d2l.convolution import num_gpus as count_gpus
-from minitorch_cnn.d2l.plotting import STYLES, Animator, in_notebook, set_axes
+from minitorch_cnn.d2l.plotting import STYLES, Animator, set_axes
 from minitorch_cnn.d2l.regression import load_array
+from minitorch_cnn.inspection.notebooks import in_notebook
 
 __all__ = ["DataModule", "HyperParameters", "Module", "ProgressBoard", "Trainer", "add_to_class"]
 

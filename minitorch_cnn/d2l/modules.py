@@ -11,8 +11,8 @@ from minitorch_cnn.nn import functional as F
 from minitorch_cnn.ops.creation import normal, randn, zeros
 
 __all__ = [
-    "SGD", "Classifier", "FashionMNIST", "LeNet", "LinearRegressionScratch", "SyntheticRegressionData",
-    "init_cnn",
+    "SGD", "Classifier", "FashionMNIST", "LeNet", "LinearRegression", "LinearRegressionScratch", "SoftmaxRegression",
+    "SyntheticRegressionData", "init_cnn",
 ]  # fmt: skip
 
 
@@ -98,6 +98,22 @@ class LinearRegressionScratch(Module):
         return SGD([self.w, self.b], self.lr)
 
 
+class LinearRegression(Module):
+    """Linear regression from a layer, for any number of inputs."""
+
+    def __init__(self, lr):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.LazyLinear(1)
+
+    def loss(self, y_hat, y):
+        return F.mse_loss(y_hat, y)
+
+    def get_w_b(self):
+        """Return the weights, (1, features), and the bias, (1,)."""
+        return self.net.weight.data, self.net.bias.data
+
+
 class Classifier(Module):
     """The base class of models that tell classes apart: cross-entropy and accuracy of logits (N, classes)."""
 
@@ -156,6 +172,22 @@ class FashionMNIST(DataModule):
         """Show the first images of a batch, above each its label, or the text in its place."""
         X, y = batch
         show_images(X[: nrows * ncols, 0], nrows, ncols, titles=labels or self.text_labels(y))
+
+
+class SoftmaxRegression(Classifier):
+    """Softmax regression: one linear layer.
+
+    Parameters
+    ----------
+    num_outputs : int
+        How many classes there are.
+    lr : float
+    """
+
+    def __init__(self, num_outputs, lr):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(num_outputs))
 
 
 class LeNet(Classifier):

@@ -1,11 +1,10 @@
 """Pictures in a notebook or a script: functions, images, and curves that grow. From the chapter on calculus."""
 
-import sys
-
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.inspection import figures
+from minitorch_cnn.inspection.notebooks import LivePicture, in_notebook
 
 __all__ = ["Animator", "plot", "set_axes", "set_figsize", "show_images", "use_svg_display"]
 
@@ -18,13 +17,6 @@ def pyplot():
     from matplotlib import pyplot as plt
 
     return plt
-
-
-def in_notebook():
-    """Whether pictures can be shown where the program runs: in a notebook, not in a script or a terminal."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def use_svg_display():
@@ -205,7 +197,7 @@ class Animator:
             self.axes = self.fig.subplots(nrows, ncols, squeeze=False).ravel()
             set_axes(self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, None)
         self.legend, self.fmts = legend or [], fmts
-        self.X, self.Y = [], []
+        self.X, self.Y, self._picture = [], [], LivePicture()
 
     def add(self, x, y):
         """Add a point to each curve.
@@ -235,12 +227,4 @@ class Animator:
                 axes.lines[i].set_data(self.X[i], self.Y[i])
         axes.relim()
         axes.autoscale_view()
-        self.show()
-
-    def show(self):
-        """Show the curves in a notebook, in the place of those that were shown before."""
-        if in_notebook():
-            from IPython.display import Image, clear_output, display
-
-            clear_output(wait=True)
-            display(Image(figures.to_png(self.fig)))
+        self._picture.show(lambda: self.fig)

@@ -198,6 +198,69 @@ def test_momentum(airfoil):
     compare(zeros_for_each, sgd_momentum, settings, torch.optim.SGD, settings, airfoil)
 
 
+def test_adagrad(airfoil):
+    def adagrad_2d(x1, x2, s1, s2):
+        g1, g2 = 0.2 * x1, 4 * x2
+        s1, s2 = s1 + g1**2, s2 + g2**2
+        return x1 - 2 * g1 / math.sqrt(s1 + 1e-6), x2 - 2 * g2 / math.sqrt(s2 + 1e-6), s1, s2
+
+    x1, x2 = descend_an_ellipse(adagrad_2d)
+    assert x1 < 0.1 and x2 < 0.1
+
+    def adagrad(params, states, hyperparams):
+        for p, s in zip(params, states):
+            with torch.no_grad():
+                s[:] += torch.square(p.grad)
+                p[:] -= hyperparams["lr"] * p.grad / torch.sqrt(s + 1e-6)
+            p.grad.data.zero_()
+
+    compare(zeros_for_each, adagrad, {"lr": 0.1}, torch.optim.Adagrad, {"lr": 0.1}, airfoil)
+
+
+def test_rmsprop(airfoil):
+    d2l.set_figsize()
+    x = torch.arange(20).detach().numpy()
+    for gamma in (0.95, 0.8):
+        d2l.plt.plot(x, (1 - gamma) * gamma**x, label=f"gamma = {gamma:.2f}")
+
+    def rmsprop_2d(x1, x2, s1, s2):
+        g1, g2, gamma = 0.2 * x1, 4 * x2, 0.9
+        s1, s2 = gamma * s1 + (1 - gamma) * g1**2, gamma * s2 + (1 - gamma) * g2**2
+        return x1 - 0.4 * g1 / math.sqrt(s1 + 1e-6), x2 - 0.4 * g2 / math.sqrt(s2 + 1e-6), s1, s2
+
+    x1, x2 = descend_an_ellipse(rmsprop_2d)
+    assert x1 < 0.5 and x2 < 0.1
+
+    def rmsprop(params, states, hyperparams):
+        gamma = hyperparams["gamma"]
+        for p, s in zip(params, states):
+            with torch.no_grad():
+                s[:] = gamma * s + (1 - gamma) * torch.square(p.grad)
+                p[:] -= hyperparams["lr"] * p.grad / torch.sqrt(s + 1e-6)
+            p.grad.data.zero_()
+
+    settings = {"lr": 0.01, "alpha": 0.9}
+    compare(zeros_for_each, rmsprop, {"lr": 0.01, "gamma": 0.9}, torch.optim.RMSprop, settings, airfoil)
+
+
+def test_adadelta(airfoil):
+    def init_adadelta_states(feature_dim):
+        return [(torch.zeros((feature_dim, 1)), torch.zeros((feature_dim, 1))), (torch.zeros(1), torch.zeros(1))]
+
+    def adadelta(params, states, hyperparams):
+        rho, eps = hyperparams["rho"], 1e-5
+        for p, (s, delta) in zip(params, states):
+            with torch.no_grad():
+                s[:] = rho * s + (1 - rho) * torch.square(p.grad)
+                g = (torch.sqrt(delta + eps) / torch.sqrt(s + eps)) * p.grad
+                p[:] -= g
+                delta[:] = rho * delta + (1 - rho) * g * g
+            p.grad.data.zero_()
+
+    settings = {"lr": 1.0, "rho": 0.9, "eps": 1e-5}
+    compare(init_adadelta_states, adadelta, {"rho": 0.9}, torch.optim.Adadelta, settings, airfoil)
+
+
 def test_lr_scheduler():
     """A schedule in a training loop of one's own, with `optim.lr_scheduler` or any function of the epoch."""
     device, epochs = d2l.try_gpu(), 4
@@ -244,6 +307,8 @@ def test_lr_scheduler():
     assert train(lambda trainer: SquareRoot()) == pytest.approx([0.2 / (i + 1) ** 0.5 for i in range(4)])
     steps = train(lambda trainer: torch.optim.lr_scheduler.StepLR(trainer, step_size=2, gamma=0.5))
     assert steps == pytest.approx([0.2, 0.2, 0.1, 0.1])
+    factors = train(lambda trainer: torch.optim.lr_scheduler.MultiStepLR(trainer, milestones=[1, 3], gamma=0.5))
+    assert factors == pytest.approx([0.2, 0.1, 0.1, 0.05])
     cosine = train(lambda trainer: torch.optim.lr_scheduler.CosineAnnealingLR(trainer, T_max=4))
     assert cosine == pytest.approx([0.1 * (1 + math.cos(math.pi * i / 4)) for i in range(4)])
 

@@ -94,9 +94,17 @@ def test_animator_can_be_saved_and_takes_single_values(tmp_path):
 def notebook(monkeypatch):
     """What a notebook shows."""
     shown = []
+
+    class Place:
+        def update(self, picture):
+            shown[-1] = picture
+
+    def show(picture, display_id):
+        shown.append(picture)
+        return Place()
+
     display = types.ModuleType("IPython.display")
-    display.Image, display.display = (lambda png: png), shown.append
-    display.clear_output = lambda wait: shown.clear()
+    display.Image, display.display = (lambda png: png), show
     ipython = types.ModuleType("IPython")
     ipython.display, ipython.get_ipython = display, lambda: types.SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", ipython)
