@@ -4,11 +4,14 @@ They go to docs/images/NAME.png and NAME-dark.png. The pictures of benchmarks ar
 """
 
 import argparse
+import os
+import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn.inspection.figures import BLUE, GOLD, GREEN, ORANGE, PINK, SKY, picture
+from minitorch_cnn.inspection.figures import BLUE, GOLD, GREEN, ORANGE, PINK, SKY, picture, show_image
 
 IMAGES = Path(__file__).parent / "images"
 WINDOWS = [BLUE, ORANGE, GREEN, PINK]  # a colour for each window
@@ -323,7 +326,67 @@ def step(path, dark):
     return figure
 
 
-PICTURES = [im2col, im2col_rows, fold, memory_order, walk_back, convolution_products, lenet_walk, step]
+def smooth_abs(path, dark):
+    """The operation of add-an-operation.md, and its derivative beside difference quotients."""
+    import minitorch_cnn as mt
+
+    smooth_abs = names_of("add-an-operation.md")["smooth_abs"]
+    with picture(path, height=3.4, dark=dark) as figure:
+        left, right = figure.subplots(1, 2)
+        for c, colour, style in ((1.0, BLUE, "-"), (0.3, ORANGE, "--"), (0.05, GREEN, ":")):
+            x = mt.linspace(-2, 2, 201).double().requires_grad_()
+            y = smooth_abs(x, c)
+            y.sum().backward()
+            points, h = x.detach()[::10], 1e-5
+            quotients = (smooth_abs(points + h, c) - smooth_abs(points - h, c)) / (2 * h)
+            settings = {"color": figure.look.colour(colour)}
+            left.plot(x.detach().numpy(), y.detach().numpy(), style, label=f"c = {c}", **settings)
+            right.plot(x.detach().numpy(), x.grad.numpy(), style, **settings)
+            right.plot(points.numpy(), quotients.numpy(), "o", markersize=3.5, **settings)
+        left.set(title="y = √(x² + c²) − c", xlabel="x", ylabel="y")
+        right.set(title="dx: lines; difference quotients: points", xlabel="x", ylabel="dy/dx")
+        left.legend()
+        for axes in (left, right):
+            axes.grid()
+    return figure
+
+
+def own_data(path, dark):
+    """Drawings of your-own-data.md, with the probabilities that its network gives them."""
+    page = names_of("your-own-data.md")
+    images, test, labels, classes = (page[name] for name in ("images", "test", "labels", "classes"))
+    p = np.stack([page["predict"](images[i]) for i in test])  # (N, 3)
+    shown = p.max(axis=1).argsort()[[0, 1, 2, -30, -2, -1]]  # three least sure, one between, two most sure
+    with picture(path, height=3.0, dark=dark) as figure:
+        grid = figure.subplots(2, 6, height_ratios=(3, 2))
+        for k, ((top, bottom), i) in enumerate(zip(grid.T, shown)):
+            show_image(top, images[test[i]] / 255, f"a {classes[labels[test[i]]]}")
+            is_right = [label == labels[test[i]] for label in range(3)]
+            colours = [figure.look.colour(BLUE if right else ORANGE) for right in is_right]
+            bottom.barh(range(3), p[i], color=colours)
+            bottom.set(xlim=(0, 1), ylim=(2.6, -0.6), xticks=[0, 1], yticks=range(3))
+            bottom.set_yticklabels(classes if k == 0 else [])
+    return figure
+
+
+def names_of(page):
+    """What the code of a page defines, run in a folder of its own."""
+    text, found = (Path(__file__).parent / page).read_text(encoding="utf-8"), {"__name__": page}
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+                if ">>>" not in block:
+                    exec(block, found)
+        finally:
+            os.chdir(before)
+    return found
+
+
+PICTURES = [
+    im2col, im2col_rows, fold, memory_order, walk_back, convolution_products, lenet_walk, step, smooth_abs, own_data,
+]  # fmt: skip
 
 
 def names():

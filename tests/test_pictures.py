@@ -34,9 +34,10 @@ def test_what_is_drawn_is_there_and_shown_for_both_grounds():
 def test_no_word_leaves_the_picture_or_lies_on_another(name, tmp_path):
     figure = DRAWN[name](tmp_path / "picture.png", dark=False)
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
-    texts = [text for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text().strip()]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_visible()]
-    whole = figure.bbox
-    outside = [words for words, box in boxes if not (whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0)]
+    parts = [[*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label] for axes in figure.axes]
+    texts = [text for text in sum(parts, []) if text.get_text().strip()]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
+    whole = figure.bbox.padded(1)
+    outside = [words for words, box in boxes if not (whole.contains(*box.min) and whole.contains(*box.max))]
     assert not outside
     assert not [(a, b) for (a, box), (b, other) in combinations(boxes, 2) if box.padded(-2).overlaps(other.padded(-2))]
