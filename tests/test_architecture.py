@@ -35,7 +35,7 @@ HOUSE = [
     },
     {
         "optim": ["optimizer", "sgd", "adam", "adaptive", "lr_scheduler"],
-        "data": ["files", "idx", "download", "dataset", "dataloader", "fashion_mnist"],
+        "data": ["files", "pth", "saving", "idx", "download", "dataset", "dataloader", "fashion_mnist"],
         "cuda": [""],
     },
     {

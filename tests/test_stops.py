@@ -15,6 +15,7 @@ from tiny_fashion import TinyFashion
 import minitorch_cnn as mt
 from minitorch_cnn import cli, data, nn, optim, training
 from minitorch_cnn.cli.signals import Interrupted, Signals
+from minitorch_cnn.data import saving
 from minitorch_cnn.training import Diverged, Run
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -215,7 +216,7 @@ def test_a_schedule_and_a_loaders_own_stream_go_on_where_they_were(tmp_path):
         )  # fmt: skip
         return (
             [row[:4] for row in history],
-            training.checkpoint.serialize(net.state_dict()),
+            saving.serialize(net.state_dict()),
             optimizer.param_groups[0]["lr"],
         )
 

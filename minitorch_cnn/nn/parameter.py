@@ -54,7 +54,7 @@ class Uninitialized:
         )
 
     shape = ndim = property(_unknown)
-    numel = __setitem__ = _unknown
+    numel = detach = __setitem__ = _unknown
 
     def __repr__(self):
         return f"<{type(self).__name__}>"

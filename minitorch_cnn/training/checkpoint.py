@@ -1,31 +1,17 @@
-"""Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors file.
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one file; see `data.saving`."""
 
-A file holds the tensors by name. Its metadata, which safetensors allows as text only, holds the rest as JSON, and
-the SHA-256 of every part: the format itself has no checksum, and a flipped bit would load without a word. All of it
-stands under one key: safetensors writes several in random order, and equal runs shall leave equal files.
-"""
-
-import hashlib
-import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import random
-from minitorch_cnn.data.files import atomic_file, printable
+from minitorch_cnn.data.saving import CheckpointError, put_back, read_file, take_out, text_of, write_file
 from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.resumption import check_within
 
 __all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
-
-KEY, FORMAT = "minitorch_cnn", "minitorch_cnn 2"
-
-
-class CheckpointError(RuntimeError):
-    """A file that is no checkpoint, or a damaged one."""
 
 
 @dataclass
@@ -79,7 +65,7 @@ class Checkpoint:
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             if optimizer is not None:
                 optimizer.load_state_dict(before)
-            raise CheckpointError(f"the checkpoint does not fit {part}: {_text_of(error)}") from error
+            raise CheckpointError(f"the checkpoint does not fit {part}: {text_of(error)}") from error
         if schedule is not None:
             schedule.load_state_dict(self.schedule)
         if optimizer is not None:
@@ -124,11 +110,11 @@ def save_checkpoint(path, net, optimizer, history, recipe=None, *, within=None, 
     """
     tensors = {f"model.{name}": tensor for name, tensor in _state_dict(path, net).items()}
     state = {"history": history, "recipe": recipe or {}, "rng": random.get_rng_state()}
-    state["optimizer"] = _take_out(optimizer.state_dict(), "optimizer", tensors)
+    state["optimizer"] = take_out(optimizer.state_dict(), "optimizer", tensors)
     state["optimizer_class"] = _class_of(optimizer)
     state["within"] = within
     state["schedule"] = schedule.state_dict() if schedule is not None else {}
-    _write(path, tensors, state)
+    write_file(path, tensors, state)
 
 
 def load_checkpoint(path):
@@ -143,7 +129,7 @@ def load_checkpoint(path):
     CheckpointError
         If there is no such file, if it is damaged, if it holds weights alone, or a state that is not one of ours.
     """
-    tensors, state = _read(path)
+    tensors, state = read_file(path)
     if not state:
         raise CheckpointError(f"{path} holds weights, but no state of a training run to continue")
     prefix = "model."
@@ -163,7 +149,7 @@ def save_weights(path, net):
     OSError
         If the file cannot be written. An older one is then intact.
     """
-    _write(path, _state_dict(path, net))
+    write_file(path, _state_dict(path, net))
 
 
 def load_weights(path):
@@ -195,7 +181,7 @@ def load_saved(path):
     CheckpointError
         As `load_weights`.
     """
-    tensors, state = _read(path)
+    tensors, state = read_file(path)
     return load_checkpoint(path) if state else Checkpoint(model=tensors)
 
 
@@ -210,27 +196,6 @@ def _state_dict(path, net):
     return net.state_dict()
 
 
-def _take_out(value, name, tensors):
-    """Return a nested `value` as JSON can hold it, its tensors moved to `tensors` under their path's name."""
-    if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"tensor": name}
-    if isinstance(value, dict):
-        return {"dict": [[key, _take_out(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
-    if isinstance(value, list | tuple):
-        return [_take_out(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
-    return value
-
-
-def _put_back(value, tensors):
-    """Undo `_take_out`."""
-    if isinstance(value, dict):
-        if "tensor" in value:
-            return tensors[value["tensor"]]
-        return {key: _put_back(item, tensors) for key, item in value["dict"]}
-    return [_put_back(item, tensors) for item in value] if isinstance(value, list) else value
-
-
 def _checked(path, state, tensors):
     """Return the parts of a state, each of the kind that `save_checkpoint` writes, or raise CheckpointError."""
     parts = {}
@@ -239,7 +204,7 @@ def _checked(path, state, tensors):
         ("history", _read_history, "one list of six numbers for each epoch, counted from 1"),
         ("recipe", lambda value: _of(dict, value), "a dictionary"),
         ("rng", _read_rng, "a state of the random numbers"),
-        ("optimizer", lambda value: _of(dict, _put_back(value, tensors)), "the state of an optimizer"),
+        ("optimizer", lambda value: _of(dict, put_back(value, tensors)), "the state of an optimizer"),
         ("optimizer_class", lambda value: _of(str, value), "a name"),
         ("within", check_within, "the state of an epoch"),
         ("schedule", lambda value: _of(dict, value), "the state of a schedule"),
@@ -249,7 +214,7 @@ def _checked(path, state, tensors):
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
             raise CheckpointError(
                 f"{path} is whole, but was not written by save_checkpoint: expected {name} to be {expected}; "
-                f"{_text_of(error)}"
+                f"{text_of(error)}"
             ) from error
     return parts
 
@@ -285,97 +250,3 @@ def _type_of(setting):
     if isinstance(setting, Tensor | np.number | int | float) and not isinstance(setting, bool):
         return "a number"
     return type(setting)
-
-
-def _plain(value):
-    """What JSON is to write for a value that it does not know: NumPy's numbers are numbers."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"expected what JSON can hold, got {value!r} of type {type(value).__name__}")
-
-
-def _text_of(error):
-    text = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-    return "\n".join(map(printable, text.splitlines()))
-
-
-# --- from a state to a file, and back ---------------------------------------------------------------------
-
-
-def serialize(tensors, state=None):
-    """Return the bytes of a file: the same for the same tensors and state."""
-    from safetensors.numpy import save
-
-    arrays = {name: np.asarray(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()}
-    return save(arrays, _sealed(arrays, json.dumps(state or {}, default=_plain)))
-
-
-def _write(path, tensors, state=None):
-    content = serialize(tensors, state)
-    with atomic_file(path) as file:
-        file.write(content)
-
-
-def _read(path):
-    """Return the tensors of a file and the state in its metadata, both verified."""
-    from safetensors import SafetensorError, deserialize
-
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}")
-    content = path.read_bytes()  # no safe_open: it maps the file, and one that another program cuts is a bus error then
-    try:
-        arrays = {name: _array_from(path, name, **tensor) for name, tensor in deserialize(content)}
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = header.get("__metadata__") or {}
-        if not any(FORMAT in (key + value) for key, value in metadata.items()) and KEY not in metadata:
-            return {name: Tensor(array) for name, array in arrays.items()}, {}  # weights from elsewhere
-        state = json.loads(metadata[KEY])["state"]
-        if metadata != _sealed(arrays, state):
-            raise ValueError("its contents do not match the digests inside")
-        state = json.loads(state)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if other := _format_of(content):
-            raise CheckpointError(f"{path} is no safetensors file, but {other}") from error
-        raise CheckpointError(f"{path} is no readable checkpoint, or damaged: {_text_of(error)}") from error
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{path} is whole, but was not written by save_checkpoint: its state is {state!r}")
-    return {name: Tensor(array) for name, array in arrays.items()}, state
-
-
-def _array_from(path, name, dtype, shape, data):
-    if dtype not in _DTYPES:
-        raise CheckpointError(
-            f"{path} holds numbers of a type that is not read here: {printable(name)} is of type {dtype} (BF16 is "
-            "bfloat16). Save it as float32, which is tensor.float() in PyTorch"
-        )
-    return np.frombuffer(data, _DTYPES[dtype]).reshape(shape)
-
-
-def _format_of(content):
-    """What a file of another library is, and how to make one of it that can be read; None for an unknown one."""
-    in_torch = "In PyTorch: safetensors.torch.save_file(net.state_dict(), path)"
-    for first, what in (
-        (b"PK\x03\x04", f"a zip archive, as torch.save and numpy.savez write. {in_torch}"),
-        (b"\x80\x02", f"a pickle, as an older torch.save writes. {in_torch}"),
-        (b"\x89HDF", "an HDF5 file, as Keras writes"),
-        (b"\x93NUMPY", "an array of numpy.save"),
-    ):
-        if content.startswith(first):
-            return what
-    return None
-
-
-_DTYPES = {
-    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
-    "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
-}  # fmt: skip
-
-
-def _sealed(arrays, state):
-    """Return the metadata of a file: its format, the state, and the SHA-256 of the state and of each array."""
-    digests = {"": hashlib.sha256(state.encode()).hexdigest()}
-    for name, array in sorted(arrays.items()):
-        header = f"{name} {array.dtype.str} {array.shape} ".encode()
-        digests[name] = hashlib.sha256(header + array.tobytes()).hexdigest()
-    return {KEY: json.dumps({"format": FORMAT, "state": state, "sha256": digests})}

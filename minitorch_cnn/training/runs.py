@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 
 from minitorch_cnn.data.files import STALE_AFTER, atomic_file, make_folder, sweep_temporary_files
-from minitorch_cnn.training.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint, serialize
+from minitorch_cnn.data.saving import CheckpointError, serialize
+from minitorch_cnn.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from minitorch_cnn.training.divergence import require_finite_weights
 from minitorch_cnn.training.lock import FolderLock
 

@@ -10,6 +10,7 @@ import pytest
 
 import minitorch_cnn as mt
 from minitorch_cnn import nn, optim, training
+from minitorch_cnn.data import saving
 from minitorch_cnn.training import CheckpointError, Epoch, History
 
 
@@ -199,10 +200,8 @@ def sealed(path, state, tensors=None):
     """A file with right digests, whatever the state is."""
     from safetensors.numpy import save
 
-    from minitorch_cnn.training import checkpoint
-
     tensors = tensors or {f"model.{name}": value.numpy() for name, value in small_run()[0].state_dict().items()}
-    path.write_bytes(save(tensors, checkpoint._sealed(tensors, state if isinstance(state, str) else json.dumps(state))))
+    path.write_bytes(save(tensors, saving.sealed(tensors, state if isinstance(state, str) else json.dumps(state))))
 
 
 def good_state():
@@ -271,11 +270,11 @@ def change(path, changed):
 def test_a_state_that_does_not_fit_the_optimizer_changes_nothing(tmp_path, changed, told):
     change(tmp_path / "c", changed)
     net, optimizer, _ = small_run()
-    before = training.checkpoint.serialize({**net.state_dict(), "v": optimizer.state[net[0].weight]["momentum_buffer"]})
+    before = saving.serialize({**net.state_dict(), "v": optimizer.state[net[0].weight]["momentum_buffer"]})
     drawn = mt.get_rng_state()
     with pytest.raises(CheckpointError, match=f"does not fit the SGD optimizer: .*{told}|does not fit the {told}"):
         training.load_checkpoint(tmp_path / "c").restore(net, optimizer)
-    after = training.checkpoint.serialize({**net.state_dict(), "v": optimizer.state[net[0].weight]["momentum_buffer"]})
+    after = saving.serialize({**net.state_dict(), "v": optimizer.state[net[0].weight]["momentum_buffer"]})
     assert before == after and mt.get_rng_state() == drawn
 
 
@@ -286,13 +285,13 @@ def test_another_optimizer_and_another_network_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="does not fit the Adam optimizer: it was saved with SGD"):
         checkpoint.restore(net, optim.Adam(net.parameters()))
     other = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
-    weights = training.checkpoint.serialize(other.state_dict())
+    weights = saving.serialize(other.state_dict())
     sgd = optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
     with pytest.raises(CheckpointError, match=r"(?s)does not fit the (SGD optimizer|network): .*\(2, 3\)"):
         checkpoint.restore(other, sgd)
     with pytest.raises(CheckpointError, match=r"(?s)does not fit the network: .*weight"):
         checkpoint.restore(other)
-    assert training.checkpoint.serialize(other.state_dict()) == weights and not sgd.state
+    assert saving.serialize(other.state_dict()) == weights and not sgd.state
 
 
 def test_an_optimizer_of_ones_own_goes_on_where_it_was(tmp_path):
