@@ -50,7 +50,8 @@ HOUSE = [
     {"models": [""]},
     {
         "inspection": [
-            "figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels", "explore",
+            "figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels", "graphs",
+            "tracing", "explore",
         ],
     },
     {
@@ -69,7 +70,8 @@ HOUSE = [
     },
     {
         "cli": [
-            "arguments", "streams", "signals", "networks", "recipes", "running", "about", "pictures", "exploring",
+            "arguments", "streams", "signals", "networks", "recipes", "running", "about", "pictures", "onestep",
+            "exploring",
             "command",
         ],
     },

@@ -158,7 +158,7 @@ def _propagate(outputs, gradients, wanted, retain_graph, create_graph):
     pending = {}  # node or leaf -> the sum of the gradients that have reached it
     for output, gradient in zip(outputs, gradients, strict=True):
         _gather(pending, edge_to(output), _initial_gradient(output, gradient))
-    order = _topological_order(pending)
+    order = topological_order(pending)
     leading = None if wanted is None else _leading_to(order, wanted)
     retain_graph = create_graph if retain_graph is None else retain_graph
     retained = {edge_to(x): x for x in retaining.values()} if retaining else ()
@@ -213,7 +213,7 @@ def _gather(pending, target, gradient):
     pending[target] = gradient if target not in pending else pending[target] + gradient
 
 
-def _topological_order(sources):
+def topological_order(sources):
     """The nodes behind some, each before those that it was computed from. Not recursive: graphs are deep."""
     order, seen = [], set()
     stack = [(source, False) for source in sources if isinstance(source, Function)]

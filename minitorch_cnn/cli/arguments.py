@@ -52,6 +52,13 @@ def png(text):
     return text
 
 
+def png_or_svg(text):
+    """Convert to the name of a PNG or an SVG file."""
+    if not text.lower().endswith((".png", ".svg")):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .png or .svg, got {text!r}")
+    return text
+
+
 def name_of(text):
     """Convert to the name of a file or a folder; an empty one, as of a variable that is not set, is refused."""
     if not text:

@@ -6,7 +6,7 @@ import warnings
 
 import minitorch_cnn
 from minitorch_cnn import data, training
-from minitorch_cnn.cli import about, exploring, networks, pictures
+from minitorch_cnn.cli import about, exploring, networks, onestep, pictures
 from minitorch_cnn.cli.arguments import name_of
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESET_OF, PRESETS
 from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
@@ -86,6 +86,8 @@ def _parser():
     _add_data(exploring.add_explore(commands))
     networks.add_gradcheck(commands)
     networks.add_summary(commands)
+    onestep.add_graph(commands)
+    onestep.add_trace(commands)
     about.add_info(commands)
     about.add_completion(parser)
     return parser

@@ -13,7 +13,7 @@ import numpy as np
 
 from minitorch_cnn.data.files import atomic_file
 
-__all__ = ["mosaic", "new_figure", "picture", "show_image", "show_map", "show_signed", "to_png"]
+__all__ = ["mosaic", "new_figure", "picture", "show_image", "show_map", "show_signed", "to_png", "to_svg"]
 
 #: What to draw with, in this order; by name where a colour means something.
 BLUE, ORANGE, GREEN, PINK, SKY, GOLD = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
@@ -213,3 +213,15 @@ def to_png(figure):
     with look.on() if look else contextlib.nullcontext():  # the ticks are made when they are drawn
         FigureCanvasAgg(figure).print_png(png)
     return png.getvalue()
+
+
+def to_svg(figure):
+    """Return a figure as the bytes of an SVG picture, the same for equal figures."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    svg = io.BytesIO()
+    look = getattr(figure, "look", None)
+    with look.on() if look else contextlib.nullcontext(), matplotlib.rc_context({"svg.hashsalt": "minitorch_cnn"}):
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})
+    return svg.getvalue()

@@ -151,7 +151,7 @@ class _Observer:
         self.running = []  # the rows of the calls that have not returned
         self.fields = {x: _Field((1, 1), (1, 1)) for x in inputs}  # of what depends on them: tensors and operations
         self.trained = {x: False for x in inputs}  # whether an operation is recorded for a parameter's sake
-        self.counted = {_memory(x.array)[0] for x in (*model.parameters(), *model.buffers())}
+        self.counted = {memory_of(x.array)[0] for x in (*model.parameters(), *model.buffers())}
         self.alive = []  # tensors: a block of memory is told from others by its address, so none may be freed meanwhile
 
     @contextmanager
@@ -206,7 +206,7 @@ class _Observer:
         self.fields[node] = seen if seen is None or _keeps_places(node) else UNKNOWN
         if isinstance(node, Function) and self.trained[node]:
             for array in node.kept.arrays():
-                block, size = _memory(array)
+                block, size = memory_of(array)
                 if block not in self.counted:
                     self.counted.add(block)
                     row.bytes += size
@@ -287,7 +287,7 @@ def _origin(tensor):
     return tensor if tensor.grad_fn is None else tensor.grad_fn
 
 
-def _memory(array):
+def memory_of(array):
     """The block of memory that an array is a view of: its identity, and its size in bytes."""
     owner = array
     while getattr(array, "base", None) is not None:
