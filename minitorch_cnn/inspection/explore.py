@@ -138,13 +138,15 @@ def _base64(array):
 def _fill(data):
     """The skeleton of the page with its parts in it, and this data: where it says <!-- style --> and so on."""
     scripts = "\n".join(_source(f"{name}.js") for name in SCRIPTS)
+    strings = json.loads(_source("strings.json"))
     parts = {
+        "noscript": f"<noscript>{' '.join(strings['noscript'].values())}</noscript>",
         "style": f"<style>\n{_source('page.css')}</style>",
-        "strings": _json_element("strings", json.loads(_source("strings.json"))),
+        "strings": _json_element("strings", strings),
         "data": _json_element("data", data),
         "scripts": f"<script>\n{scripts}</script>",
     }
-    return re.sub("<!-- (style|strings|data|scripts) -->", lambda match: parts[match[1]], _source("page.html"))
+    return re.sub("<!-- (style|noscript|strings|data|scripts) -->", lambda match: parts[match[1]], _source("page.html"))
 
 
 def _source(name):

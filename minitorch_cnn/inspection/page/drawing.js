@@ -8,52 +8,53 @@ function el(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "style") Object.assign(element.style, value);
+    else if (key.startsWith("aria-") && value !== null) element.setAttribute(key, value);
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value === true ? "" : value);
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 }
 
-/** A group of buttons of which one is chosen: radio buttons, with the arrow keys that come with them. */
+/** Buttons of which one is chosen: radio buttons, with the arrow keys that come with them. Each has a value and words. */
 function choice(fieldset, name, options, chosen, onchange) {
-  for (const [value, key] of options) {
-    const input = el("input", {type: "radio", name, value, class: "unseen", checked: value === chosen,
-                               onchange: () => onchange(value)});
-    fieldset.append(el("label", {class: "pick"}, input, key.includes(".") ? el("span", {"data-text": key}) : el("span", {}, key)));
+  for (const [value, words] of options) {
+    const checked = value === chosen, change = () => onchange(value);
+    fieldset.append(el("label", {class: "pick"},
+      el("input", {type: "radio", name, value, class: "unseen", checked, onchange: change}), words));
   }
 }
 
 // --- colours -------------------------------------------------------------------------------------------------
 
-const COLOURS = {};
+const LEVELS = [...Array(256).keys()];
+const COLOURS = {grey: LEVELS.map((level) => [level, level, level])}; // 256 of each, from no colour to the full one
 
 /** Read the colours of the present theme from the style sheet. */
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["ground", "ink", "blue", "orange"]) {
-    const hex = style.getPropertyValue(`--${name}`).trim();
-    COLOURS[name] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const read = (name) => [1, 3, 5].map((i) => parseInt(style.getPropertyValue(`--${name}`).trim().slice(i, i + 2), 16));
+  const ground = read("ground");
+  for (const name of ["blue", "orange"]) {
+    const full = read(name);
+    COLOURS[name] = LEVELS.map((level) => ground.map((from, i) => Math.round(from + ((full[i] - from) * level) / 255)));
   }
 }
 
-const mix = (a, b, share) => a.map((value, i) => value + (b[i] - value) * share);
+const levelOf = (share) => Math.round(255 * Math.min(1, Math.max(0, share)));
 
 /** The colour of a number with a sign: orange below 0, the ground at 0, blue from 0 to `limit`. */
-function signedColour(x, limit) {
-  const share = Math.min(1, Math.abs(x) / (limit || 1));
-  return mix(COLOURS.ground, x < 0 ? COLOURS.orange : COLOURS.blue, share);
-}
+const signedColour = (x, limit) => COLOURS[x < 0 ? "orange" : "blue"][levelOf(Math.abs(x) / (limit || 1))];
 
 /** The colour of a number between `low`, black, and `high`, white. */
-function greyColour(x, low, high) {
-  const level = 255 * Math.min(1, Math.max(0, (x - low) / (high - low || 1)));
-  return [level, level, level];
+const greyColour = (x, low, high) => COLOURS.grey[levelOf((x - low) / (high - low || 1))];
+
+const css = (colour) => `rgb(${colour.join(" ")})`;
+
+/** Black or white, whichever stands out more on this colour: by its luminance, as the guidelines WCAG define it. */
+function inkOn(colour) {
+  const [r, g, b] = colour.map((level) => (level <= 10 ? level / 3295 : ((level / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
-
-const css = (colour) => `rgb(${colour.map(Math.round).join(" ")})`;
-
-/** Black or white, whichever can be read on this colour. */
-const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#16181d" : "#ffffff");
 
 const largest = (array) => array.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 
@@ -61,20 +62,20 @@ const largest = (array) => array.reduce((most, x) => Math.max(most, Math.abs(x))
 
 /** Where the maps of a layer stand on their canvas: [channels, height, width], how many in a row, pixels of a cell. */
 const ARRANGEMENTS = {
-  input: [[1, 28, 28], 1, 16],
-  conv1: [[6, 28, 28], 3, 8],
-  sigmoid1: [[6, 28, 28], 3, 8],
-  pool1: [[6, 14, 14], 6, 8],
-  conv2: [[16, 10, 10], 8, 8],
-  sigmoid2: [[16, 10, 10], 8, 8],
-  pool2: [[16, 5, 5], 8, 16],
-  linear1: [[1, 4, 30], 1, 24],
-  sigmoid3: [[1, 4, 30], 1, 24],
-  linear2: [[1, 3, 28], 1, 24],
-  sigmoid4: [[1, 3, 28], 1, 24],
-  linear3: [[1, 1, 10], 1, 48],
+  input: [[1, 28, 28], 1, 4],
+  conv1: [[6, 28, 28], 3, 2],
+  sigmoid1: [[6, 28, 28], 3, 2],
+  pool1: [[6, 14, 14], 6, 2],
+  conv2: [[16, 10, 10], 8, 2],
+  sigmoid2: [[16, 10, 10], 8, 2],
+  pool2: [[16, 5, 5], 8, 4],
+  linear1: [[1, 4, 30], 1, 6],
+  sigmoid3: [[1, 4, 30], 1, 6],
+  linear2: [[1, 3, 28], 1, 6],
+  sigmoid4: [[1, 3, 28], 1, 6],
+  linear3: [[1, 1, 10], 1, 12],
 };
-const GAP = 12; // pixels between two maps
+const GAP = 3; // pixels between two maps
 
 /** The maps of an array (C, H, W) on one canvas, with boxes over them. */
 class Maps {
@@ -85,21 +86,17 @@ class Maps {
     this.stepY = height * cell + GAP;
     this.canvas = el("canvas", {width: across * this.stepX - GAP, height: this.rows * this.stepY - GAP, "aria-hidden": true});
     this.boxes = el("div", {class: "boxes", "aria-hidden": true});
-    this.element = el("div", {class: "maps", style: {maxWidth: `${this.canvas.width / 2}px`}}, this.canvas, this.boxes);
+    this.element = el("div", {class: "maps", style: {maxWidth: `${2 * this.canvas.width}px`}}, this.canvas, this.boxes);
     this.small = el("canvas", {width, height});
   }
 
   /** Draw an array; `colour` makes of a number what is drawn. */
   draw(array, colour) {
-    const context = this.canvas.getContext("2d"), small = this.small.getContext("2d");
-    const {width, height, cell} = this, pixels = small.createImageData(width, height);
+    const context = this.canvas.getContext("2d");
+    const {width, height, cell} = this;
     context.imageSmoothingEnabled = false;
     for (let c = 0; c < this.channels; c++) {
-      for (let i = 0; i < width * height; i++) {
-        pixels.data.set(colour(array[c * width * height + i]), 4 * i);
-        pixels.data[4 * i + 3] = 255;
-      }
-      small.putImageData(pixels, 0, 0);
+      drawRows(this.small, array.subarray(c * width * height, (c + 1) * width * height), colour);
       const x = (c % this.across) * this.stepX, y = Math.floor(c / this.across) * this.stepY;
       context.drawImage(this.small, x, y, width * cell, height * cell);
     }
@@ -188,9 +185,12 @@ function strip(numbers, colour, label, kind = "strip") {
 /** Fill a canvas with one pixel for each number. */
 function drawRows(canvas, numbers, colour) {
   const context = canvas.getContext("2d"), pixels = context.createImageData(canvas.width, canvas.height);
-  for (let i = 0; i < canvas.width * canvas.height; i++) {
-    pixels.data.set(colour(numbers[i]), 4 * i);
-    pixels.data[4 * i + 3] = 255;
+  for (let i = 0, at = 0; i < numbers.length; i++) {
+    const [red, green, blue] = colour(numbers[i]);
+    pixels.data[at++] = red;
+    pixels.data[at++] = green;
+    pixels.data[at++] = blue;
+    pixels.data[at++] = 255;
   }
   context.putImageData(pixels, 0, 0);
 }

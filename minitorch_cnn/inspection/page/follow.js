@@ -30,11 +30,11 @@ let strongestPlace; // (layer): where that path goes through it
       maps.element,
       el("div", {},
         el("p", {class: "row"},
-          el("label", {for: "path-row", "data-text": "follow.row"}), inputs[0],
-          el("label", {for: "path-column", "data-text": "follow.column"}), inputs[1]),
+          el("span", {class: "pairing"}, el("label", {for: "path-row", "data-text": "follow.row"}), inputs[0]),
+          el("span", {class: "pairing"}, el("label", {for: "path-column", "data-text": "follow.column"}), inputs[1])),
         el("p", {class: "row"}, el("label", {for: "goal", "data-text": "follow.goal"}), goalSelect),
         share)),
-    ladder, card, el("p", {class: "row"}, back, on));
+    ladder, card, el("p", {class: "row buttons"}, back, on));
   place.addEventListener("keydown", (event) => {
     if (!ladder.contains(event.target)) return;
     const by = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];

@@ -37,7 +37,7 @@ const gallery = (() => {
 })();
 
 {
-  const maps = new Maps([1, 28, 28], 1, 20);
+  const maps = new Maps([1, 28, 28], 1, 5);
   let cursor = placeOf([28, 28], [14, 14]), erases = false, last = null;
   Object.entries({tabindex: 0, role: "application", "data-label": "draw.board", "aria-describedby": "draw-how"})
     .forEach(([key, value]) => maps.element.setAttribute(key, value));

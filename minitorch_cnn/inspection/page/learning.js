@@ -5,6 +5,12 @@ const nameOfParameter = (name) => {
   return `${layerName(LENET.findIndex((layer) => layer.parameters === parameters))} ${t(`parameter.${kind}`)}`;
 };
 
+const sum = (array) => array.reduce((total, x) => total + x, 0);
+const squares = (array) => array.reduce((total, x) => total + x * x, 0);
+
+/** How far a step of SGD moves each weight, parameter by parameter. */
+const movesOf = (gradients, lr) => DATA.parameters.map(([name]) => gradients[name].map((dw) => -lr * dw));
+
 /** An SVG line through points [x, y]. */
 const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "), class: kind});
 
@@ -12,16 +18,15 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
   const place = document.getElementById("sgd");
   const rates = [...new Set([0.01, 0.1, DATA.recipe.lr || 0.9, 5])].sort((a, b) => a - b);
   const rate = el("fieldset", {id: "rate"}, el("legend", {"data-text": "step.rate"}));
-  choice(rate, "rate", rates.map((lr) => [lr, String(lr).replace(".", "\u2024")]), state.lr, (lr) => {
+  choice(rate, "rate", rates.map((lr) => [lr, el("span", {}, String(lr))]), state.lr, (lr) => {
     state.lr = lr;
     for (const view of views) view();
   });
   const take = el("button", {type: "button", id: "take", class: "main", "data-text": "step.take", onclick: () => {
     if (!state.losses.length) state.losses = [state.loss];
-    const before = state.weights;
-    state.weights = sgdStep(before, state.gradients.weights, state.lr);
-    const slope = Object.values(state.gradients.weights).reduce((sum, dw) => sum + dw.reduce((s, x) => s + x * x, 0), 0);
-    moved = {before, lr: state.lr, promised: -state.lr * slope};
+    const {weights: before, gradients, lr} = state;
+    state.weights = sgdStep(before, gradients.weights, lr);
+    moved = {before, lr, moves: movesOf(gradients.weights, lr), promised: -lr * sum(Object.values(gradients.weights).map(squares))};
     state.losses = [...state.losses, crossEntropy(forward(state.weights, state.image)[LOGITS], state.label)];
     update();
     say(result.textContent);
@@ -32,7 +37,7 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
     take.focus();
     say(t("step.was.reset", {loss: number(state.loss)}));
   }});
-  let moved = null; // of the last step: the weights before it, its rate, the change of the loss that the gradient promises
+  let moved = null; // of the last step: the weights before it, its rate and moves, and the change of the loss promised
   const result = el("p", {id: "result"}), promise = el("p", {class: "note"});
   const course = el("svg:svg", {viewBox: "0 0 400 110", id: "course", role: "img"});
   const caption = el("p", {class: "note"}), rows = el("tbody"), movers = el("ol", {id: "movers"});
@@ -57,9 +62,8 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
   views.push(() => {
     const steps = state.losses.length - 1, taken = steps > 0;
     if (!taken) moved = null;
-    const before = taken ? moved.before : state.weights, lr = taken ? moved.lr : state.lr;
-    const after = taken ? state.weights : sgdStep(before, state.gradients.weights, lr);
-    const moves = DATA.parameters.map(([name]) => after[name].map((w, i) => w - before[name][i]));
+    const {before, lr, moves} = taken
+      ? moved : {before: state.weights, lr: state.lr, moves: movesOf(state.gradients.weights, state.lr)};
     reset.disabled = !taken;
     if (taken) {
       const [from, to] = state.losses.slice(-2);
@@ -74,7 +78,7 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
     cells.forEach((parts, i) => {
       const [name] = DATA.parameters[i], limit = largest(moves[i]);
       parts.name.textContent = nameOfParameter(name);
-      parts.norm.textContent = number(Math.sqrt(moves[i].reduce((sum, x) => sum + x * x, 0)) / lr, 3);
+      parts.norm.textContent = number(Math.sqrt(squares(moves[i])) / lr, 3);
       parts.most.textContent = number(limit, 3);
       parts.bar.style.width = `${(100 * limit) / (most || 1)}%`;
       parts.canvas.setAttribute("aria-label", t("step.picture.label", {name: nameOfParameter(name), limit: number(limit, 3)}));
@@ -85,7 +89,7 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
     all.sort(([i, a], [j, b]) => Math.abs(moves[j][b]) - Math.abs(moves[i][a]));
     movers.replaceChildren(...all.slice(0, 5).map(([i, at]) => {
       const [name, shape] = DATA.parameters[i];
-      return el("li", {}, `${nameOfParameter(name)} [${indicesOf(shape, at).join(", ")}]: ${number(before[name][at])} → ${number(after[name][at])}`);
+      return el("li", {}, `${nameOfParameter(name)} [${indicesOf(shape, at).join(", ")}]: ${number(before[name][at])} → ${number(before[name][at] + moves[i][at])}`);
     }));
     drawCourse();
   });
@@ -109,8 +113,8 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
   const slider = el("input", {type: "range", id: "slider", min: 0, max: EPOCHS.length - 1, step: 1, oninput: () => chooseEpoch(Number(slider.value))});
   const measured = el("p", {id: "measured"}), rightNow = el("p", {class: "note", id: "right-now"});
   const curves = el("svg:svg", {viewBox: "0 0 480 200", id: "curves", role: "img"});
-  const first = new Maps([6, 5, 5], 6, 20), second = new Maps([96, 5, 5], 24, 6);
-  const captions = [el("figcaption"), el("figcaption")];
+  const first = new Maps([6, 5, 5], 6, 5), second = new Maps([96, 5, 5], 24, 2);
+  const captions = [el("figcaption"), el("figcaption")], rounded = el("p", {class: "note"});
   place.append(
     el("p", {class: "row"}, el("label", {for: "slider", "data-text": "epochs.slider"}), slider),
     measured, rightNow,
@@ -120,7 +124,7 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
       el("div", {},
         el("figure", {}, captions[0], first.element),
         el("figure", {}, captions[1], second.element))),
-    el("p", {class: "note", "data-text": "epochs.rounded"}));
+    rounded);
 
   views.push(() => {
     const epoch = EPOCHS[state.epoch], row = DATA.history.find(([number]) => number === epoch);
@@ -135,6 +139,7 @@ const polyline = (points, kind) => el("svg:polyline", {points: points.map(([x, y
       maps.draw(state.weights[name], (x) => signedColour(x, limit));
       caption.textContent = t(`epochs.filters.${name[0]}`, {limit: number(limit, 3)});
     }
+    rounded.textContent = t("epochs.rounded", {shown: EPOCHS.length, all: DATA.epoch + 1});
     drawCurves(epoch);
   });
 

@@ -247,11 +247,11 @@ function indicesOf(shape, place) {
 const placeOf = (shape, indices) => indices.reduce((place, index, axis) => place * shape[axis] + index, 0);
 
 /** For every number: the largest product of derivatives on one path from it to the loss (`best`, which goes on at
- *  `next`), and how many paths there are (`count`). Of several classes only `goal` is taken, if it is one. */
+ *  `next`), and how many paths there are (`count`). With a class as `goal`, the best paths are those to it. */
 function pathsToLoss(weights, values, label, goal = -1) {
   const paths = [];
   const last = crossEntropyBackward(values[LOGITS], label).map((dz, k) => (goal < 0 || goal === k ? Math.abs(dz) : 0));
-  paths[LOGITS] = {best: last, next: null, count: last.map((_, k) => (goal < 0 || goal === k ? 1 : 0))};
+  paths[LOGITS] = {best: last, next: null, count: last.map(() => 1)};
   for (let layer = LOGITS; layer >= 1; layer--) {
     const {best, count} = paths[layer], size = values[layer - 1].length;
     const below = {best: new Float64Array(size).fill(-1), next: new Int32Array(size).fill(-1), count: new Float64Array(size)};

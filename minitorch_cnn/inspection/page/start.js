@@ -26,14 +26,14 @@
 
   const themes = ["auto", "light", "dark"];
   language = remembered("language", Object.keys(LANGUAGES), language);
-  choice(document.getElementById("language"), "language", Object.entries(LANGUAGES), language, (chosen) => {
+  choice(document.getElementById("language"), "language", Object.entries(LANGUAGES).map(([key, name]) => [key, el("span", {}, name)]), language, (chosen) => {
     language = chosen;
     remember("language", chosen);
     applyLanguage();
     update();
   });
   const theme = remembered("theme", themes, "auto");
-  choice(document.getElementById("theme"), "theme", themes.map((name) => [name, `theme.${name}`]), theme, (chosen) => {
+  choice(document.getElementById("theme"), "theme", themes.map((name) => [name, el("span", {"data-text": `theme.${name}`})]), theme, (chosen) => {
     remember("theme", chosen);
     applyTheme(chosen);
   });
