@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_cnn.backend import CPU, asarray, keep_freed_memory
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.random import default_generator
-from minitorch_cnn.data.dataset import device_of_samples, gather, moved
+from minitorch_cnn.data.dataset import Dataset, device_of_samples, gather, moved
 
 __all__ = ["DataLoader"]
 
@@ -88,6 +88,11 @@ class DataLoader:
     def __len__(self):
         batches = len(self.dataset) / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
+
+    def __repr__(self):
+        dataset = repr(self.dataset) if isinstance(self.dataset, Dataset) else type(self.dataset).__name__
+        settings = f"batch_size={self.batch_size}, shuffle={self.shuffle}"
+        return f"{type(self).__name__}({dataset}, {settings}: {len(self):,} batches)"
 
     def to(self, device):
         """Return the loader with its data set on a device (see `Dataset.to`), unless a ``collate_fn`` reads samples."""

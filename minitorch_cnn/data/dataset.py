@@ -95,6 +95,10 @@ class TensorDataset(Dataset):
     def __len__(self):
         return len(self.tensors[0])
 
+    def __repr__(self):
+        shapes = " and ".join(str(t.shape[1:]) for t in self.tensors)
+        return f"{type(self).__name__}({len(self):,} samples of {shapes})"
+
     def __getitem__(self, index):
         return tuple(t[index] for t in self.tensors)
 
@@ -154,6 +158,11 @@ class ImageDataset(Dataset):
     def __len__(self):
         return len(self.data)
 
+    def __repr__(self):
+        shape = (1, *self.data.shape[1:])[-3:]
+        classes = f", {len(self.classes)} classes" if hasattr(self, "classes") else ""
+        return f"{type(self).__name__}({len(self):,} images of {shape}{classes})"
+
     def __getitem__(self, index):
         index = operator.index(index)
         return Tensor(_to_float(self.data[index, None])[0]), int(self.targets[index])
@@ -212,6 +221,10 @@ class Subset(Dataset):
 
     def __len__(self):
         return len(self.indices)
+
+    def __repr__(self):
+        whole = repr(self.dataset) if isinstance(self.dataset, Dataset) else type(self.dataset).__name__
+        return f"{type(self).__name__}({len(self):,} samples of {whole})"
 
     def __getitem__(self, index):
         """The sample at an index; of a slice or a list of indices, what the data set makes of such a list."""

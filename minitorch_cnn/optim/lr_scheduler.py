@@ -56,6 +56,12 @@ class LRScheduler:
         """The rate of each group that the last step has set."""
         return list(self._last_lr)
 
+    def __repr__(self):
+        shown = {name: value for name, value in vars(self).items() if name not in ("optimizer", "base_lrs")}
+        settings = [f"{name}={value}" for name, value in shown.items() if not name.startswith("_")]
+        rates = ", ".join(f"{float(lr):g}" for lr in self._last_lr)
+        return f"{type(self).__name__}({', '.join(settings)}: lr {rates})"
+
     def state_dict(self):
         """Everything but the optimizer, which is saved by itself."""
         return {name: value for name, value in vars(self).items() if name != "optimizer"}

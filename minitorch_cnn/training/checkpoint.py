@@ -14,7 +14,7 @@ from minitorch_cnn.training.resumption import check_within
 __all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """A training run between two epochs, or within one.
 
@@ -46,6 +46,11 @@ class Checkpoint:
     optimizer_class: str = ""
     within: dict | None = None
     schedule: dict = field(default_factory=dict)
+
+    def __repr__(self):
+        last = f"epoch {self.history[-1].epoch}, {self.history[-1]}" if self.history else "no whole epoch"
+        within = f", {self.within['batch']} of {self.within['batches']} batches more" if self.within else ""
+        return f"Checkpoint({last}{within}; {len(self.model)} tensors, recipe {self.recipe})"
 
     def restore(self, net, optimizer=None, schedule=None):
         """Put a network, its optimizer, its schedule and the random numbers back into the state that was saved.

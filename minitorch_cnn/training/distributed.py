@@ -96,6 +96,9 @@ class Group:
             self.threads = self._share_of_cores(self.world.Split_type(mpi.COMM_TYPE_SHARED))
             parallel.use_threads(self.threads)
 
+    def __repr__(self):
+        return f"Group(process {self.rank} of {self.size}, {self.threads} threads)"
+
     def prepare(self, net, batches, loss, optimizer):
         """Make ready what a training loop works with. With one process, all stays as it is.
 

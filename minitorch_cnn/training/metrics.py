@@ -100,6 +100,9 @@ class Accumulator:
     def __getitem__(self, index):
         return float(self.data[index])
 
+    def __repr__(self):
+        return f"Accumulator({', '.join(f'{float(value):g}' for value in self.data)})"
+
 
 class Timer:
     """A stopwatch that keeps every lap, in seconds. It runs from the moment it is made.
@@ -142,6 +145,9 @@ class Timer:
     def cumsum(self):
         """Return the times as they added up, one for each lap."""
         return [sum(self.times[: i + 1]) for i in range(len(self.times))]
+
+    def __repr__(self):
+        return f"Timer({len(self.times)} laps, {self.sum():.3f} s)"
 
     def _now(self):
         if self.on_gpu:

@@ -47,8 +47,11 @@ class Progress:
         tells = group is None or group.rank == 0
         self.shows_bar, self.bar, self.on_step = bar and tells, None, on_step
         self.on_report, self.on_epoch = on_report if tells else None, on_epoch if tells else None
-        self.is_stopped, self.is_saved = False, False
+        self.epoch, self.batch, self.is_stopped, self.is_saved = 0, 0, False, False
         self.interrupted, self.first_loss = within, None
+
+    def __repr__(self):
+        return f"Progress(epoch {self.epoch} of {self.epochs}, batch {self.batch} of {self.batches})"
 
     def stop(self):
         """End the training after this step, as one that was interrupted. Several processes must all do so."""

@@ -10,6 +10,7 @@ from minitorch_cnn.data.files import STALE_AFTER, atomic_file, make_folder, swee
 from minitorch_cnn.data.saving import CheckpointError, serialize
 from minitorch_cnn.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from minitorch_cnn.training.divergence import require_finite_weights
+from minitorch_cnn.training.history import History
 from minitorch_cnn.training.lock import FolderLock
 
 __all__ = ["Run"]
@@ -60,6 +61,13 @@ class Run:
         self.checkpoint, self.previous, self.weights, self.best, *_ = (self.folder / name for name in self.FILES)
         self.every_epoch = self.folder / "epochs"
         self._lock, self._is_made, self._initial = None, False, None
+
+    def __repr__(self):
+        try:
+            last = History.from_csv((self.folder / "metrics.csv").read_text(encoding="utf-8"))[-1]
+        except (OSError, ValueError, IndexError):
+            return f"Run({str(self.folder)!r}: no table of epochs)"
+        return f"Run({str(self.folder)!r}: epoch {last.epoch}, {last})"
 
     @classmethod
     def fresh(cls, folder):
