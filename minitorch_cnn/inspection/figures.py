@@ -5,6 +5,7 @@ a little lighter on dark ground; images are grey, and what has a sign runs from 
 """
 
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -67,7 +68,7 @@ class Look(dict):
 
 
 def new_figure(**settings):
-    """Return a matplotlib Figure, whatever the environment variable MPLBACKEND says.
+    """Return a matplotlib Figure, whatever the environment variable MPLBACKEND says. A notebook shows it by itself.
 
     To draw a file no backend is needed. But Jupyter hands the name of its own to the programs that it starts, and a
     name that matplotlib cannot find makes its import fail.
@@ -80,9 +81,18 @@ def new_figure(**settings):
             os.environ.update({"MPLBACKEND": chosen} if chosen else {})
         with contextlib.suppress(ValueError):  # what matplotlib itself would have done, for whoever uses pyplot later
             matplotlib.rcParams.update({"backend": chosen} if chosen else {})
-    from matplotlib.figure import Figure
+    return _figure_class()(**settings)
 
-    return Figure(**settings)
+
+@functools.cache
+def _figure_class():
+    from matplotlib import figure
+
+    class Figure(figure.Figure):
+        def _repr_png_(self):
+            return to_png(self)
+
+    return Figure
 
 
 @contextlib.contextmanager
