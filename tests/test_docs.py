@@ -97,7 +97,7 @@ def test_commands_exist(page):
 
 def test_every_example_has_its_section():
     chapter = (ROOT / "docs" / "chapter.md").read_text(encoding="utf-8")
-    assert not [path.name for path in (ROOT / "examples").glob("*.py") if path.name not in chapter]
+    assert not [path.name for path in (ROOT / "examples").glob("[0-9]*.py") if path.name not in chapter]
 
 
 def test_the_tour_passes_through_every_part_of_the_package():

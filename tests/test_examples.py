@@ -1,4 +1,4 @@
-"""Every example runs, and prints what its comments promise."""
+"""Every example runs, says what it shows, does what it says, and saves a picture of it."""
 
 import runpy
 import sys
@@ -10,30 +10,82 @@ from tiny_fashion import TinyFashion
 from minitorch_cnn import data
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-PRINTED = {
-    "01_cross_correlation.py": ["tensor([[19.,25.],[37.,43.]])", "tensor([[8.,12.],[20.,24.]])"],
-    "02_edge_detection.py": ["[0.,1.,0.,0.,0.,-1.,0.]"],
-    "03_learning_a_kernel.py": ["epoch2,loss", "epoch10,loss0.131", "tensor([[1.0272,-0.9532]])"],
-    "04_padding_and_stride.py": ["(6,6)(8,8)(8,8)(4,4)(2,2)"],
-    "05_channels.py": ["tensor([[56.,72.],[104.,120.]])", "(3,2,2,2)", "TrueTrue"],
-    "06_pooling.py": [
-        "tensor([[4.,5.],[7.,8.]])tensor([[2.,3.],[5.,6.]])tensor([[[[10.]]]])",
-        "[[[[5.,7.],[13.,15.]]]]",
+PRINTED = {  # white space does not count
+    "01_dense_to_convolution.py": [
+        "614,656weights", "translationinvariance):3,025", "locality):25", "convolutionmovesalong,butfor0%",
+        "784ofthe784", "25ofthe784",
     ],
-    "07_lenet.py": ["Flattenoutputshape:(1,400)", "trainingon", "examples/secon", "lenet.png"],
+    "02_cross_correlation.py": [
+        "tensor([[19.,25.],[37.,43.]])", "without a loop: True", "tensor([[5.,11.],[23.,29.]])",
+    ],
+    "03_a_layer_by_hand.py": [
+        "weight(2,2),bias(1,),5numbers", "tensor([[8.,12.],[20.,24.]])", "bias:4,", "isthesame:True",
+    ],
+    "04_edge_detection.py": ["[0.0,1.0,0.0,0.0,0.0,-1.0,0.0]", "largest answer is 0", "turned as well sees them: 1."],
+    "05_learning_a_kernel.py": ["step9:", "loss0.131", "[1.0272,-0.9532]", "by0.64,", "by-0.80:"],
+    "06_padding.py": [
+        "kernel3,padding0:(6,6)", "padding(2,1):(8,8)", "After6layers", "are(28,28)", "Padding1:4ofthe",
+        "Padding2:9ofthe",
+    ],
+    "07_stride.py": ["(4,4)", "(5,8)", "(2,2)", "Stride4:7×7", "gives:True"],
+    "08_dilation.py": ["9weights,aviewof9×9,inwhich9of81", "aviewof15×15,inwhich225of225"],
+    "09_groups.py": [
+        "weight(8,2,3,3),144numbers;eachoutputsees2of8", "136weights,whereafulllayerhas576", "sees8of8inputsagain",
+    ],
+    "10_padding_modes.py": ["zeros:00123400", "reflect:32123432", "replicate:11123444", "circular:34123412"],
+    "11_channels.py": ["tensor([[56.,72.],[104.,120.]])", "(3,2,2,2)", "atonce:True", "red1.00,green0.75,blue0.10"],
+    "12_one_by_one.py": ["(3,3)times(3,1024)", "shuffledresults:True", "16,384weightswith1×1,147,456with3×3"],
+    "13_pooling.py": [
+        "tensor([[4.,5.],[7.,8.]])", "tensor([[2.,3.],[5.,6.]])", "[[[[5.,7.],[13.,15.]]]]", "(1,2,2,2)",
+    ],
+    "14_lenet.py": ["Flatten(1,400)", "61,706inall,96%", "Itsays:"],
+}  # fmt: skip
+CLAIMS = {  # of what stands in a script's names when it is done
+    "01_dense_to_convolution.py": lambda of: of["rows"][1][4].abs().max() < 1e-5 < 0.1 < of["rows"][0][4].abs().max(),
+    "05_learning_a_kernel.py": lambda of: [round(w) for w in of["ways"][0][0][-1]] == [1, -1],
+    "10_padding_modes.py": lambda of: of["layer"].padding_mode == "circular",
+    "12_one_by_one.py": lambda of: max(abs(of[f"by_{name}"] - of["Y"]).max() for name in ("conv2d", "linear")) < 1e-6,
+    "13_pooling.py": lambda of: of["change"](of["pools"]["max, 8×8"]) < of["change"](of["pools"]["as they are"]) / 2,
+    "14_lenet.py": lambda of: len(of["best"]) == 3 and abs(of["p"].sum() - 1) < 1e-5,
 }
 
 
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """What a script prints, without white space, the names that it leaves, and its picture as an array."""
+
+    def run(name, *options):
+        from matplotlib.image import imread
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(EXAMPLES)
+        monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
+        monkeypatch.setattr(sys, "argv", [name, *options])
+        names = runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        folder = tmp_path / (options[0] if options else "pictures")
+        return "".join(capsys.readouterr().out.split()), names, imread(folder / f"{name.removesuffix('.py')}.png")
+
+    return run
+
+
 def test_every_example_is_tested():
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == ["00_from_nothing.py", *PRINTED]
+    assert sorted(path.name for path in EXAMPLES.glob("[0-9]*.py")) == ["00_from_nothing.py", *PRINTED]
+    assert set(CLAIMS) <= set(PRINTED)
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_example(name, capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
-    monkeypatch.setattr(sys, "argv", [name, "--epochs", "1"] if name == "07_lenet.py" else [name])
-    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
-    printed = "".join(capsys.readouterr().out.split())
+def test_example(name, run):
+    printed, names, picture = run(name)
     for expected in PRINTED[name]:
-        assert expected in printed
+        assert "".join(expected.split()) in printed
+    assert name not in CLAIMS or CLAIMS[name](names)
+    assert f"Thepictureispictures/{name.removesuffix('.py')}.png" in printed
+    height, width = picture.shape[:2]
+    assert 250 < height <= 1200 and 700 < width <= 1600
+    assert picture[..., :3].std() > 0.05, "it is blank"
+
+
+def test_a_picture_for_a_dark_page_in_a_folder_of_ones_own(run):
+    light = run("06_padding.py", "of/my/own")[2][0, 0, :3]
+    dark = run("06_padding.py", "of/my/own", "--dark")[2][0, 0, :3]
+    assert light.min() > 0.9 and dark.max() < 0.2

@@ -14,7 +14,10 @@ import numpy as np
 
 from minitorch_cnn.data.files import atomic_file
 
-__all__ = ["mosaic", "new_figure", "picture", "show_image", "show_map", "show_signed", "to_png", "to_svg"]
+__all__ = [
+    "mosaic", "new_figure", "outline", "picture", "show_image", "show_map", "show_numbers", "show_signed", "to_png",
+    "to_svg",
+]  # fmt: skip
 
 #: What to draw with, in this order; by name where a colour means something.
 BLUE, ORANGE, GREEN, PINK, SKY, GOLD = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
@@ -200,6 +203,27 @@ def mosaic(images, columns=None):
     whole = np.full((rows, h + gap, columns, w + gap), np.nan)
     whole[:, :h, :, :w] = images.transpose(0, 2, 1, 3)
     return whole.reshape(rows * (h + gap), columns * (w + gap))[:-gap, :-gap]
+
+
+def show_numbers(axes, array, title=None, limit=None, text="{:.3g}", **settings):
+    """Draw a small array (H, W) as a table: each number in its cell, on a tint of its sign's colour.
+
+    `limit` is the size at which the tint is deepest, by default that of the largest entry; `text` is the format of a
+    number. The other settings are those of the text, such as ``fontsize=8``.
+    """
+    limit = limit or max(float(abs(array).max()), 1e-12)
+    shown = show_signed(axes, array, title, limit=2 * limit)  # half of the colours' strength: text stays legible
+    for (row, column), number in np.ndenumerate(array):
+        axes.text(column, row, text.format(number), ha="center", va="center", **settings)
+    return shown
+
+
+def outline(axes, row, column, height, width, colour=ORANGE, **settings):
+    """Draw a frame around the pixels of an image from (row, column) on, so many down and across."""
+    from matplotlib.patches import Rectangle
+
+    look = {"fill": False, "edgecolor": axes.figure.look.colour(colour), "linewidth": 2.5, "clip_on": False}
+    return axes.add_patch(Rectangle((column - 0.5, row - 0.5), width, height, **{**look, **settings}))
 
 
 def _show(axes, image, title, settings):
