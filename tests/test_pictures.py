@@ -35,7 +35,7 @@ def test_no_word_leaves_the_picture_or_lies_on_another(name, tmp_path):
     figure = DRAWN[name](tmp_path / "picture.png", dark=False)
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     parts = [[*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label] for axes in figure.axes]
-    texts = [text for text in sum(parts, []) if text.get_text().strip()]
+    texts = [text for part in parts for text in part if text.get_text().strip()]
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
     whole = figure.bbox.padded(1)
     outside = [words for words, box in boxes if not (whole.contains(*box.min) and whole.contains(*box.max))]

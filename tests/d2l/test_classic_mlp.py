@@ -262,6 +262,22 @@ def test_custom_layers():
     assert nn.Sequential(MyLinear(64, 8), MyLinear(8, 1))(torch.rand(2, 64)).shape == (2, 1)
 
 
+def test_reading_and_writing_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = torch.arange(4), torch.zeros(4)
+    torch.save(x, "x-file")
+    torch.save([x, y], "x-files")
+    torch.save({"x": x, "y": y}, "mydict")
+    assert torch.equal(torch.load("x-file"), x)
+    assert [t.tolist() for t in torch.load("x-files")] == [[0, 1, 2, 3], [0] * 4]
+    assert torch.load("mydict").keys() == {"x", "y"}
+    net, clone, X = MLP(), MLP(), torch.randn(size=(2, 20))
+    torch.save(net.state_dict(), "mlp.params")
+    clone.load_state_dict(torch.load("mlp.params"))
+    clone.eval()
+    assert torch.equal(clone(X), net(X))
+
+
 def test_gpus(device):
     assert str(d2l.cpu()) == "cpu" and str(d2l.try_gpu(10)) == "cpu"
     assert d2l.num_gpus() == (device == "cuda") and d2l.try_all_gpus() == [d2l.try_gpu()]
