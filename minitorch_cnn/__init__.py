@@ -29,14 +29,14 @@ from minitorch_cnn import checking  # isort: skip
 from minitorch_cnn.checking import gradcheck, gradcheck_report, gradgradcheck, gradgradcheck_report  # isort: skip
 
 if TYPE_CHECKING:  # the parts that not every user of tensors needs are imported when they are first asked for
-    from minitorch_cnn import d2l, data, inspection, models, training
+    from minitorch_cnn import d2l, data, inspection, models, training, utils
     from minitorch_cnn.data.saving import load, save
 
-_lazy = ("d2l", "data", "inspection", "models", "training")
+_lazy = ("d2l", "data", "inspection", "models", "training", "utils")
 _lazy_functions = {"load": "minitorch_cnn.data.saving", "save": "minitorch_cnn.data.saving"}
 
 if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
-    __all__ = ["d2l", "data", "inspection", "load", "models", "save", "training"]
+    __all__ = ["d2l", "data", "inspection", "load", "models", "save", "training", "utils"]
     __all__ += ["autograd", "checking", "cuda", "nn", "optim"]
     __all__ += ["bool", "device", "float32", "float64", "int32", "int64", "uint8"]
     __all__ += ["get_num_threads", "set_num_threads"]

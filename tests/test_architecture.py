@@ -35,7 +35,7 @@ HOUSE = [
     },
     {
         "optim": ["optimizer", "sgd", "adam", "adaptive", "lr_scheduler"],
-        "data": ["files", "pth", "saving", "idx", "download", "dataset", "dataloader", "fashion_mnist"],
+        "data": ["files", "pth", "saving", "idx", "download", "dataset", "sampler", "dataloader", "fashion_mnist"],
         "cuda": [""],
     },
     {
@@ -47,7 +47,7 @@ HOUSE = [
             "layers.loss", "layers.normalization", "layers.lazy", "layers.pooling", "layers",
         ],
     },
-    {"models": [""]},
+    {"models": [""], "utils": ["data"]},
     {
         "inspection": [
             "figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels", "graphs",

@@ -1,11 +1,12 @@
-"""Data sets, the loader that makes batches of them, and Fashion-MNIST with its verified download."""
+"""Data sets, samplers, the loader that makes batches of them, and Fashion-MNIST with its verified download."""
 
 from minitorch_cnn.backend.types import MYPY
-from minitorch_cnn.data import dataloader, dataset, fashion_mnist, idx
+from minitorch_cnn.data import dataloader, dataset, fashion_mnist, idx, sampler
 from minitorch_cnn.data.dataloader import *
 from minitorch_cnn.data.dataset import *
 from minitorch_cnn.data.fashion_mnist import *
 from minitorch_cnn.data.idx import *
+from minitorch_cnn.data.sampler import *
 
 if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
     __all__ = []
@@ -13,3 +14,4 @@ if not MYPY:  # which reads no list that is gathered; without one, it goes by th
     __all__ += dataset.__all__
     __all__ += fashion_mnist.__all__
     __all__ += idx.__all__
+    __all__ += sampler.__all__

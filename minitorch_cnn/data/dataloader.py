@@ -26,6 +26,10 @@ class DataLoader:
         Samples per batch. The last one is smaller where the length is no multiple.
     shuffle : bool, default False
         Whether each pass has another random order, drawn on the host.
+    sampler : Sampler or iterable of int, optional
+        The indices of a pass in their order, in place of `shuffle`.
+    batch_sampler : Sampler or iterable of list of int, optional
+        The indices of each batch, in place of `batch_size`, `shuffle`, `sampler` and `drop_last`.
     num_workers : int, default 0
         0 makes a batch when it is asked for. Any other number makes the next two ahead, on a thread of this process,
         while the program computes: NumPy lets go of the interpreter's lock. A data set that draws random numbers needs
@@ -62,6 +66,8 @@ class DataLoader:
         batch_size=1,
         shuffle=False,
         *,
+        sampler=None,
+        batch_sampler=None,
         num_workers=0,
         pin_memory=False,
         persistent_workers=False,
@@ -74,7 +80,11 @@ class DataLoader:
                 raise TypeError(f"expected a data set with {method}, got {type(dataset).__name__}")
         if isinstance(dataset, DataLoader):
             raise TypeError("expected a data set, got a DataLoader: it makes the batches already")
-        self.dataset = dataset
+        if sampler is not None and shuffle:
+            raise ValueError("sampler option is mutually exclusive with shuffle: a RandomSampler shuffles")
+        if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+            raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, drop_last")
+        self.dataset, self.sampler, self.batch_sampler = dataset, sampler, batch_sampler
         self.batch_size = whole("batch_size", batch_size, least=1)
         self.num_workers = whole("num_workers", num_workers, least=0)
         self.pin_memory, self.persistent_workers = bool(pin_memory), bool(persistent_workers)
@@ -83,10 +93,13 @@ class DataLoader:
         if len(dataset) == 0:
             raise ValueError("expected a data set with at least one sample, got an empty one")
         if len(self) == 0:
-            raise ValueError(f"drop_last leaves no batch: batch_size={batch_size}, but {len(dataset)} samples")
+            samples = len(dataset if sampler is None else sampler)
+            raise ValueError(f"drop_last leaves no batch: batch_size={batch_size}, but {samples} samples")
 
     def __len__(self):
-        batches = len(self.dataset) / self.batch_size
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
+        batches = len(self.dataset if self.sampler is None else self.sampler) / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
     def __repr__(self):
@@ -102,17 +115,25 @@ class DataLoader:
         return there
 
     def __iter__(self):
-        order = np.arange(len(self.dataset))
-        if self.shuffle:
-            (self.generator or default_generator).numpy.shuffle(order)
         device = device_of_samples(self.dataset) if self.collate_fn is None else CPU
-        order = asarray(order, device)  # of the whole pass, at once
-        batches = (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self)))
+        if self.batch_sampler is not None:
+            batches = (asarray(np.asarray(indices, np.int64), device) for indices in self.batch_sampler)
+        else:
+            order = asarray(self._order(), device)  # of the whole pass, at once
+            batches = (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self)))
         if self.num_workers and device == CPU:
             yield from _map_ahead(self._make_batch, batches)
         else:
             for indices in batches:  # not `map`, for which a StopIteration of the data set would be the end
                 yield self._make_batch(indices)
+
+    def _order(self):
+        if self.sampler is not None:
+            return np.array([int(index) for index in self.sampler], np.int64)
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            (self.generator or default_generator).numpy.shuffle(order)
+        return order
 
     def _make_batch(self, indices):
         if self.collate_fn is None:

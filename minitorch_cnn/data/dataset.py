@@ -1,17 +1,22 @@
 """Data sets: a length, samples by index, and batches of samples."""
 
+import bisect
 import copy
+import itertools
+import math
 import numbers
 import operator
+import warnings
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, get_array_module, to_numpy
 from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.ops.operands import plain
 
-__all__ = ["Dataset", "ImageDataset", "Subset", "TensorDataset", "collate"]
+__all__ = ["ConcatDataset", "Dataset", "ImageDataset", "Subset", "TensorDataset", "collate", "random_split"]
 
 
 class Dataset:
@@ -233,6 +238,93 @@ class Subset(Dataset):
 
     def batch(self, indices):
         return gather(self.dataset, self.indices[asarray(indices, self.device)])
+
+
+class ConcatDataset(Dataset):
+    """The samples of some data sets, one after the other.
+
+    Parameters
+    ----------
+    datasets : iterable of Dataset or sequence
+
+    Attributes
+    ----------
+    cumulative_sizes : list of int
+        Where each of them ends.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> both = ConcatDataset([range(3), range(10, 12)])
+    >>> len(both), both[3], both[-1]
+    (5, 10, 11)
+    """
+
+    def __init__(self, datasets):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("datasets should not be an empty iterable")
+        self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
+
+    def __len__(self):
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index):
+        place = operator.index(index) + (len(self) if index < 0 else 0)
+        if not 0 <= place < len(self):
+            raise IndexError(f"index {index} is out of range: there are {len(self)} samples")
+        number = bisect.bisect_right(self.cumulative_sizes, place)
+        return self.datasets[number][place - (self.cumulative_sizes[number - 1] if number else 0)]
+
+
+def random_split(dataset, lengths, generator=None):
+    """Split a data set at random into parts that do not overlap.
+
+    Parameters
+    ----------
+    dataset : Dataset or sequence
+    lengths : sequence of int, or of float
+        The sizes of the parts, which add up to the number of samples; or their shares, which add up to 1. What the
+        shares leave by rounding down goes to the first parts, one each.
+    generator : Generator, optional
+        By default the one that `manual_seed` seeds.
+
+    Returns
+    -------
+    list of Subset
+
+    Raises
+    ------
+    ValueError
+        If the sizes add up to something else.
+
+    Examples
+    --------
+    >>> [len(part) for part in random_split(range(10), [0.75, 0.25])]
+    [8, 2]
+    """
+    lengths = list(lengths)
+    if any(length < 0 for length in lengths):
+        raise ValueError(f"expected sizes or shares of at least 0, got {lengths}")
+    if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        sizes = [math.floor(len(dataset) * share) for share in lengths]
+        for i in range(len(dataset) - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+    else:
+        sizes = lengths
+    if sum(sizes) != len(dataset):
+        raise ValueError(
+            f"Sum of input lengths does not equal the length of the input dataset: {lengths} for {len(dataset)} samples"
+        )
+    if 0 in sizes:
+        warnings.warn(f"a part of the split has no samples: the sizes are {sizes}", stacklevel=2)
+    order = (generator or default_generator).numpy.permutation(len(dataset))
+    ends = itertools.accumulate(sizes)
+    return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends)]
 
 
 # --- of any sequence of samples, be it a Dataset or a plain list ------------------------------------------
