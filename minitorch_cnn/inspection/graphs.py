@@ -267,7 +267,7 @@ class _Drawing:
         self.arrow((4.32, top), (4.32, bottom), self.forward)
         if node.kind != "input":
             self.arrow((4.48, bottom), (4.48, top), self.backward)
-        self.axes.text(4.6, (top + bottom) / 2, _as_text(node.shape), va="center", fontsize=9.5)
+        self.axes.text(4.2, (top + bottom) / 2, _as_text(node.shape), ha="right", va="center", fontsize=9.5)
 
     def arc(self, above, below):
         """The way past other operations: on the right, not all equally far out."""

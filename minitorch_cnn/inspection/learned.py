@@ -13,6 +13,8 @@ from minitorch_cnn.nn.layers import Conv2d
 __all__ = ["draw_changes", "draw_filters", "draw_maps", "draw_overview"]
 
 MOST = 16  # maps, or filters, of one layer in a picture
+CHANNELS = 8  # of one filter
+CONVOLUTIONS = 6  # whose filters are drawn
 STAGES = 7  # of the overview
 ROWS = 12  # epochs whose filters are shown
 
@@ -20,7 +22,7 @@ ROWS = 12  # epochs whose filters are shown
 def draw_filters(model, *, dark=False):
     """Draw the filters of each convolution: a column for each filter, a row for each channel that it looks at.
 
-    Of a layer with more than 16, the first 16 are shown.
+    The first six convolutions are drawn, and of each at most the first 16 filters on the first 8 channels.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def draw_filters(model, *, dark=False):
     ['layer 0: 6 filters of 5×5', 'layer 3: 16 filters of 5×5, each on 6 channels']
     """
     layers = _filters_of(model)
-    grids = [mosaic(weight[:MOST, :MOST].swapaxes(0, 1)) for weight in layers.values()]
+    grids = [mosaic(weight[:MOST, :CHANNELS].swapaxes(0, 1)) for weight in layers.values()]
     heights = [6.9 * grid.shape[0] / grid.shape[1] for grid in grids]
     with picture(width=8, height=0.55 + sum(height + 0.6 for height in heights), dark=dark, layout="none") as figure:
         whole = figure.get_figheight()
@@ -58,7 +60,9 @@ def draw_filters(model, *, dark=False):
             axes.set_title(_title_of_filters(path, weight), loc="left")
             _frameless(axes)
             scale = figure.add_axes((0.02 + 7.05 / 8, y / whole, 0.18 / 8, height / whole))
-            figure.colorbar(drawn, cax=scale).outline.set_visible(False)
+            limit = drawn.get_clim()[1]
+            ticks = [-limit, 0, limit] if height > 0.6 else [-limit, limit]
+            figure.colorbar(drawn, cax=scale, ticks=ticks, format="%.2g").outline.set_visible(False)
     return figure
 
 
@@ -88,7 +92,7 @@ def draw_maps(model, image, *, dark=False):
     """
     seen = [found for found in activations(model, image[None]) if found.type != "Flatten" and found.output.ndim > 1]
     grids = [_one_row(found.output[0]) for found in seen]
-    heights = [0.55, *(grid.shape[0] / grid.shape[1] * 6.2 for grid in grids)]
+    heights = [0.55, *(grid.shape[0] / grid.shape[1] * 6.1 for grid in grids)]
     with picture(
         width=8, height=0.55 + sum(max(size, 0.36) + 0.14 for size in heights), dark=dark, layout="none"
     ) as figure:
@@ -98,7 +102,9 @@ def draw_maps(model, image, *, dark=False):
         names = [("image", image.shape), *((f"{one.path}  {one.type}", one.output.shape[1:]) for one in seen)]
         for (name, shape), grid, size in zip(names, [None, *grids], heights):
             y -= max(size, 0.36)
-            axes = figure.add_axes((0.2, (y + max(0.18 - size / 2, 0)) / height, 6.2 / 8, size / height), anchor="W")
+            axes = figure.add_axes(
+                (2.2 / 8.5, (y + max(0.18 - size / 2, 0)) / height, 6.1 / 8.5, size / height), anchor="W"
+            )
             if grid is None:
                 show_image(axes, as_drawn(image.detach().cpu().numpy()))
             elif np.nanmin(grid) < 0:
@@ -107,7 +113,7 @@ def draw_maps(model, image, *, dark=False):
                 show_map(axes, grid)
             _frameless(axes)
             middle = (y + max(size, 0.36) / 2) / height
-            figure.text(0.02, middle, name, va="bottom")
+            figure.text(0.02, middle, name, va="bottom", fontsize=min(11, max(6, 11 * 21 / len(name))))
             figure.text(0.02, middle - 0.03 / height, _product(shape), va="top", color=figure.look.quiet, fontsize=9)
             y -= 0.14
     return figure
@@ -159,9 +165,10 @@ def draw_overview(model, image, classes=None, label=None, *, title="What the net
     grids = [_as_block(output) for _, output in stages]
     side = 0.118  # inches: a map of n pixels is this times the root of n wide
     sizes = [_inches(grid, output, side) for grid, (_, output) in zip(grids, stages)]
+    rooms = [max(w, 0.09 * max(map(len, kinds))) for (w, _), (kinds, _) in zip(sizes, stages)]  # of maps and names
     gap, first, last = 0.24, 1.3, 2.45
-    width = 0.2 + first + sum(w for w, _ in sizes) + gap * (len(sizes) + 1) + last + 0.1
-    height = max([2.3, *(h for _, h in sizes)]) + 1.35
+    width = 0.2 + first + sum(rooms) + gap * (len(sizes) + 1) + last + 0.1
+    height = max([2.3, *(h + 0.2 * len(kinds) for (_, h), (kinds, _) in zip(sizes, stages))]) + 1.0
     with picture(width=width, height=height, dark=dark, layout="none") as figure:
         look, middle = figure.look, (height - 0.35) / 2 / height
 
@@ -180,16 +187,16 @@ def draw_overview(model, image, classes=None, label=None, *, title="What the net
         show_image(axes, as_drawn(image.detach().cpu().numpy()))
         caption(x, first, first, "the image" if label is None else names[label], _product(image.shape))
         x += first
-        for (kinds, output), grid, (w, h) in zip(stages, grids, sizes):
+        for (kinds, output), grid, (w, h), room in zip(stages, grids, sizes, rooms):
             _arrow(figure, (x + 0.05) / width, (x + gap - 0.05) / width, middle)
             x += gap
-            axes = place(x, w, h, kinds[0])
+            axes = place(x + (room - w) / 2, w, h, kinds[0])
             show_map(axes, _stretched(grid, output))
             _frameless(axes)
             shown = f"{MOST} of {output.shape[0]}" if output.ndim == 3 and output.shape[0] > MOST else output.shape[0]
             below = f"{shown} maps\n{output.shape[1]}×{output.shape[2]}" if output.ndim == 3 else f"{shown}"
-            caption(x, w, h, "\n".join(kinds), below)
-            x += w
+            caption(x, room, h, "\n".join(kinds), below)
+            x += room
         _arrow(figure, (x + 0.05) / width, (x + gap - 0.05) / width, middle)
         tall = min(2.6, height - 1.2)
         axes = place(x + gap + 1.05, last - 1.05, tall, "classes")
@@ -279,14 +286,15 @@ def _filters_of(model):
         raise ValueError(
             f"expected a network with a Conv2d, got {type(model).__name__} without one: no filters to draw"
         )
-    return {path: weight.detach().cpu().numpy() for path, weight in found.items()}
+    return {path: weight.detach().cpu().numpy() for path, weight in [*found.items()][:CONVOLUTIONS]}
 
 
 def _title_of_filters(path, weight):
     n, channels, kh, kw = weight.shape
-    shown = f", the first {MOST} shown" if max(n, channels) > MOST else ""
+    first = f", the first {MOST} shown" if n > MOST else ""
     each = f", each on {channels} channels" if channels > 1 else ""
-    return f"{f'layer {path}: ' if path else ''}{n} filters of {kh}×{kw}{each}{shown}"
+    of_each = f", the first {CHANNELS} shown" if channels > CHANNELS else ""
+    return f"{f'layer {path}: ' if path else ''}{n} filters of {kh}×{kw}{first}{each}{of_each}"
 
 
 def _product(shape):
@@ -317,15 +325,24 @@ def _padded(cells, columns):
 
 
 def _stages(found):
-    """``(names of layers, output)`` of runs of layers whose outputs have one shape: what comes last is shown."""
+    """``(names of layers, output)``: a stage begins with a layer of filters, or where the shape changes.
+
+    Of a stage the last output is shown, and one of a single pixel is a number.
+    """
     runs = []
     for seen in found:
-        if runs and runs[-1][1].shape == seen.output[0].shape:
-            runs[-1] = [*runs[-1][0], seen.type], seen.output[0]
-        elif seen.type != "Flatten":
-            runs.append(([seen.type], seen.output[0]))
+        output = seen.output[0]
+        if seen.type == "Flatten":  # shows nothing new
+            continue
+        if output.ndim == 3 and output.shape[1:] == (1, 1):
+            output = output[:, 0, 0]
+        has_filters = any(parameter.ndim > 1 for parameter in seen.layer.parameters())
+        if runs and runs[-1][1].shape == output.shape and not has_filters:
+            runs[-1] = [*runs[-1][0], seen.type], output
+        else:
+            runs.append(([seen.type], output))
     chosen = sorted({round(i) for i in np.linspace(0, len(runs) - 1, min(STAGES, len(runs)))}) if runs else []
-    return [(runs[i][0][:3], runs[i][1]) for i in chosen]
+    return [([*runs[i][0][:3], *["..."] * (len(runs[i][0]) > 3)], runs[i][1]) for i in chosen]
 
 
 def _as_block(output):

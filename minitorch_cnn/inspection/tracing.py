@@ -1,5 +1,6 @@
 """One training step, operation by operation: what each makes, how long it takes both ways, and what it keeps."""
 
+import itertools
 import statistics
 import threading
 import time
@@ -77,21 +78,27 @@ class Trace:
         return sum(row.bytes for row in self.rows)
 
     def _cells(self):
-        cells = [
-            [
-                row.layer or "(whole)", row.operation, "×".join(map(str, row.output_shape)) or "number",
-                f"{1e3 * row.forward:.2f}", "-" if row.backward is None else f"{1e3 * row.backward:.2f}",
-                in_short(row.multiply_adds), in_short(row.bytes, 1024, "B"),
-                "-" if row.gradient is None else f"{row.gradient:.2g}",
-            ]
-            for row in self.rows
-        ]  # fmt: skip
-        total = [f"{1e3 * self.forward:.2f}", f"{1e3 * self.backward:.2f}"]
-        return [*cells, ["total", "", "", *total, in_short(self.multiply_adds), in_short(self.bytes, 1024, "B"), ""]]
+        cells = []
+        for (layer, is_recorded), group in itertools.groupby(self.rows, lambda row: (row.layer, _has_gradient(row))):
+            rows, layer = list(group), layer or "(whole)"
+            if not is_recorded:  # such as those that follow the statistics of a batch
+                forward, products = sum(row.forward for row in rows), sum(row.multiply_adds for row in rows)
+                cells.append(
+                    [layer, f"{len(rows)} others", "", f"{1e3 * forward:.2f}", "-", in_short(products), "-", "-"]
+                )
+                continue
+            for row in rows:
+                times = [f"{1e3 * row.forward:.2f}", f"{1e3 * row.backward:.2f}"]
+                costs = [in_short(row.multiply_adds), in_short(row.bytes, 1024, "B"), f"{row.gradient:.2g}"]
+                shape = "×".join(map(str, row.output_shape)) or "number"
+                cells.append([layer, row.operation, shape, *times, *costs])
+        times = [f"{1e3 * self.forward:.2f}", f"{1e3 * self.backward:.2f}"]
+        return [*cells, ["total", "", "", *times, in_short(self.multiply_adds), in_short(self.bytes, 1024, "B"), ""]]
 
     def _summary(self):
         whole = f"the whole step, without the update: {1e3 * self.seconds:.2f} ms, the median of {self.repeat}"
-        return [*LEGEND, f"{whole}; loss {self.loss:.4f}"]
+        others = [] if all(map(_has_gradient, self.rows)) else ["others: operations that no gradient reaches"]
+        return [*LEGEND, *others, f"{whole}; loss {self.loss:.4f}"]
 
     def __str__(self):
         return "\n".join([table(HEADER, self._cells(), ALIGN), *self._summary()])
@@ -106,7 +113,7 @@ class Trace:
         return to_png(self.figure())
 
     def figure(self, *, dark=False):
-        """Draw how long each operation takes, forward and backward.
+        """Draw how long each operation with a gradient takes, forward and backward.
 
         Parameters
         ----------
@@ -117,17 +124,18 @@ class Trace:
         -------
         matplotlib.figure.Figure
         """
-        with picture(width=8, height=1.3 + 0.3 * len(self.rows), dark=dark) as figure:
+        rows = list(filter(_has_gradient, self.rows))
+        with picture(width=8, height=1.3 + 0.3 * len(rows), dark=dark) as figure:
             look, axes = figure.look, figure.subplots()
-            places = np.arange(len(self.rows))
-            forward = np.array([1e3 * row.forward for row in self.rows])
-            backward = np.array([1e3 * (row.backward or 0) for row in self.rows])
+            places = np.arange(len(rows))
+            forward = np.array([1e3 * row.forward for row in rows])
+            backward = np.array([1e3 * row.backward for row in rows])
             axes.barh(places, forward, color=look.colour(BLUE), label=f"forward, {forward.sum():.1f} ms")
             axes.barh(
                 places, backward, left=forward, color=look.colour(ORANGE), label=f"backward, {backward.sum():.1f} ms"
             )
-            axes.set_yticks(places, [f"{row.layer}  {row.operation}" for row in self.rows])
-            axes.set(xlabel="ms", ylim=(len(self.rows) - 0.4, -0.6))
+            axes.set_yticks(places, [f"{row.layer}  {row.operation}" for row in rows])
+            axes.set(xlabel="ms", ylim=(len(rows) - 0.4, -0.6))
             axes.tick_params(axis="y", length=0)
             axes.grid(axis="x")
             axes.set_axisbelow(True)
@@ -323,6 +331,10 @@ def _medians(steps, wholes):
             row.backward = statistics.median(one.backward for one in same)
     whole.seconds, whole.repeat = statistics.median(wholes), len(steps)
     return whole
+
+
+def _has_gradient(row):
+    return row.backward is not None
 
 
 def in_short(number, base=1000, unit=""):

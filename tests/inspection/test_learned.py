@@ -33,9 +33,12 @@ def test_the_filters_are_the_weights(dark):
 
 
 def test_of_a_layer_with_many_filters_the_first_are_drawn_and_it_is_said():
-    figure = inspection.draw_filters(nn.Sequential(nn.Conv2d(3, 40, (1, 3))))
-    assert drawn(figure.axes[0]).shape == (3 * 2 - 1, 16 * 4 - 1)
-    assert figure.axes[0].get_title(loc="left") == "layer 0: 40 filters of 1×3, each on 3 channels, the first 16 shown"
+    layers = [nn.Conv2d(3, 40, (1, 3)), *[nn.Conv2d(40, 40, 1) for _ in range(7)]]
+    first, _, second, *others = inspection.draw_filters(nn.Sequential(*layers)).axes
+    assert drawn(first).shape == (3 * 2 - 1, 16 * 4 - 1) and drawn(second).shape == (8 * 2 - 1, 16 * 2 - 1)
+    assert first.get_title(loc="left") == "layer 0: 40 filters of 1×3, the first 16 shown, each on 3 channels"
+    assert second.get_title(loc="left").endswith("the first 16 shown, each on 40 channels, the first 8 shown")
+    assert len(others) == 1 + 2 * 4, "six convolutions, each with its scale"
 
 
 def test_a_network_without_filters_is_told():
@@ -99,6 +102,35 @@ def test_an_overview_of_any_network():
     assert len(figure.axes[-1].patches) == 10, "the ten likeliest of twelve"
     with pytest.raises(ValueError, match=r"output for one image has the shape \(1, classes\), got \(1, 20, \d+, \d+\)"):
         inspection.draw_overview(deep, mt.rand(3, 9, 9))
+
+
+def test_a_stage_begins_with_filters_or_another_shape():
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout2d(0.1), nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1),
+        nn.Linear(4, 3),
+    )  # fmt: skip
+    figure = inspection.draw_overview(net, mt.rand(1, 8, 8))
+    captions = texts(figure)[2:-1:2]
+    assert captions == [
+        "Conv2d\nBatchNorm2d\nReLU\n...", "MaxPool2d", "Conv2d\nReLU", "AdaptiveAvgPool2d\nDropout",
+    ]  # fmt: skip
+    assert texts(figure)[9] == "4", "maps of one pixel are numbers"
+
+
+@pytest.mark.parametrize("draw", [inspection.draw_overview, inspection.draw_maps])
+def test_long_names_have_room(draw):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    inner = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3), nn.Softmax(1))
+    net = nn.Sequential()
+    net.features_of_images = inner
+    figure = draw(net, mt.rand(1, 8, 8))
+    FigureCanvasAgg(figure).draw()
+    renderer = figure.canvas.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in figure.texts if text.get_text()]
+    extents += [axes.get_window_extent() for axes in figure.axes if axes.get_label() != "classes"]
+    assert not [(i, j) for i, a in enumerate(extents) for j, b in enumerate(extents[:i]) if a.overlaps(b)]
 
 
 def test_the_changes_are_distances_relative_to_the_weights():

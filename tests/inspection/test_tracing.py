@@ -83,6 +83,9 @@ def test_nothing_is_changed():
     call, gradients, state = Function.__call__, Function.gradients, get_rng_state()
     step = inspection.trace(net, mt.ones(5, 1, 4, 4), labels=mt.arange(5) % 3, repeat=1)
     assert {row.layer for row in step.rows} == {"0", "1", "2", "3", "4", "loss"}
+    without = [row for row in step.rows if row.backward is None]
+    assert len(without) > 5 and len(step._repr_html_().split("others</td>")) <= 4, "in a line for each run of them"
+    assert "others: operations that no gradient reaches" in str(step)
     assert all(mt.equal(x, before[name]) for name, x in net.state_dict().items())
     assert mt.equal(net[0].weight.grad, mt.ones(2, 1, 3, 3)) and net[4].weight.grad is None
     assert (Function.__call__, Function.gradients) == (call, gradients)
