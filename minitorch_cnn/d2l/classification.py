@@ -11,6 +11,7 @@ import numpy as np
 from minitorch_cnn import backend, data, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.arguments import pair
 from minitorch_cnn.d2l.plotting import Animator, show_images
 from minitorch_cnn.inspection.notebooks import in_notebook
 from minitorch_cnn.training import Accumulator, accuracy
@@ -94,7 +95,14 @@ def train_epoch_ch3(net, train_iter, loss, updater):
     -------
     loss, accuracy : float
         Means over the examples, taken while the weights change.
+
+    Raises
+    ------
+    TypeError
+        If `updater` is neither.
     """
+    if not callable(updater) and not isinstance(updater, optim.Optimizer):
+        raise TypeError(f"updater must be an optimizer or a function of the batch size, got {updater!r}")
     if isinstance(net, nn.Module):
         net.train()
     metric = Accumulator(3)  # the sum of losses, right answers, examples
@@ -134,7 +142,7 @@ class _Resized(data.Dataset):
 
     def __init__(self, dataset, size):
         self.dataset = dataset
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = pair("resize", size)
         _, h, w = dataset[0][0].shape
         self.rows, self.columns = _interpolation(h, height), _interpolation(w, width)
 

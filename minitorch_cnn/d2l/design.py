@@ -241,7 +241,16 @@ class Trainer(HyperParameters):
         self.gpus = [gpu(i) for i in range(min(num_gpus, count_gpus()))]
 
     def fit(self, model, data):
-        """Train a model on data for `max_epochs`."""
+        """Train a model on data for `max_epochs`.
+
+        Raises
+        ------
+        TypeError
+            If `model` is no `Module` or `data` no `DataModule`, nor like one.
+        """
+        if not hasattr(model, "training_step") or not hasattr(data, "train_dataloader"):
+            came = f"{type(model).__name__} and {type(data).__name__}"
+            raise TypeError(f"expected a d2l.Module and a d2l.DataModule, fit(model, data), got {came}")
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()

@@ -9,6 +9,7 @@ from minitorch_cnn.inspection.notebooks import LivePicture, in_notebook
 __all__ = ["Animator", "plot", "set_axes", "set_figsize", "show_images", "use_svg_display"]
 
 STYLES = ("-", "--", "-.", ":")
+LEGEND = {"frameon": True, "edgecolor": "none"}  # what lies behind it shines through faintly
 
 
 def pyplot():
@@ -52,7 +53,7 @@ def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
     if ylim is not None:
         axes.set_ylim(ylim)
     if legend and axes.lines:
-        axes.legend(legend)
+        axes.legend(legend, **LEGEND)
     look = figures.Look()
     axes.grid(True, color=look.quiet, alpha=look["grid.alpha"])
 
@@ -217,7 +218,7 @@ class Animator:
             with self.fig.look.on():
                 axes.plot([], [], self.fmts[n % len(self.fmts)], label=self.legend[n] if n < len(self.legend) else None)
                 if self.legend:
-                    axes.legend()
+                    axes.legend(**LEGEND)
             self.X.append([])
             self.Y.append([])
         for i, (a, b) in enumerate(zip(x, y)):

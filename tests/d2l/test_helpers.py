@@ -146,6 +146,12 @@ def test_the_helpers_refuse_what_they_cannot_use():
         w = mt.ones(2, requires_grad=True)
         w.sum().backward()
         d2l.sgd([w, x], 0.1, 4)
+    with pytest.raises(TypeError, match="an optimizer or a function of the batch size, got 0.1"):
+        d2l.train_ch3(nn.Linear(2, 2), [], [], None, 1, 0.1)
+    with pytest.raises(TypeError, match=r"fit\(model, data\), got FashionMNIST and SoftmaxRegression"):
+        d2l.Trainer(max_epochs=1).fit(d2l.FashionMNIST(), d2l.SoftmaxRegression(10, 0.1))
+    with pytest.raises(TypeError, match="resize must be a whole number or two of them"):
+        d2l.load_data_fashion_mnist(16, resize="large")
     with pytest.raises(ValueError, match="one X for all curves or one for each, got 2 for 3 curves"):
         d2l.plot([[1, 2], [1, 2]], [[1, 2], [3, 4], [5, 6]])
     with pytest.raises(ValueError, match="as many x as y, got 3 and 2 in curve 0"):
