@@ -1,6 +1,7 @@
 """The environments of the other frameworks: ``python benchmarks/environments.py`` makes them, once, in .venv-bench/.
 
-Two, because the versions of NumPy clash: DeZero's arithmetic is that of float32 only before NumPy 2.
+Several, because the versions of NumPy clash: DeZero's arithmetic is that of float32 only before NumPy 2, and Chainer
+asks for names that NumPy 1.24 has no more.
 """
 
 import subprocess
@@ -9,14 +10,21 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / ".venv-bench"
 ENVIRONMENTS = {
-    "numpy2": ["numpy>=2", "jax==0.10.2", "mygrad==2.5.0", "autograd==1.9.1", "threadpoolctl>=3.2"],
+    "numpy2": ["numpy>=2", "jax==0.10.2", "mygrad==2.5.0", "autograd==1.9.1", "scipy==1.17.1", "threadpoolctl>=3.2"],
+    "chainer": ["numpy==1.23.5", "chainer==7.8.1"],  # for its gradient check; NumPy has wheels up to Python 3.11
     "numpy1": ["numpy==1.26.4", "dezero==0.0.13", "matplotlib>=3.8", "threadpoolctl>=3.2"],
 }
+BUILT_WITH = {"chainer": ["setuptools==69.5.1", "wheel==0.45.1"]}  # its setup.py imports what newer ones lack
 
 
 def python_of(name):
     """The Python of an environment, whether or not it exists."""
     return FOLDER / name / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+
+
+def is_made(name):
+    """Whether an environment is there, with all that belongs into it."""
+    return (FOLDER / name / "installed").exists()
 
 
 def make(name):
@@ -26,7 +34,11 @@ def make(name):
     if stamp.exists() and stamp.read_text() == requirements:
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER / name], check=True)
-    subprocess.run([python_of(name), "-m", "pip", "install", "--quiet", *ENVIRONMENTS[name]], check=True)
+    install = [python_of(name), "-m", "pip", "install", "--quiet"]
+    if name in BUILT_WITH:
+        subprocess.run([*install, *BUILT_WITH[name]], check=True)
+        install.append("--no-build-isolation")
+    subprocess.run([*install, *ENVIRONMENTS[name]], check=True)
     stamp.write_text(requirements)
 
 

@@ -1,12 +1,20 @@
-"""Which slips do the gradient checks of several libraries find? Those that are installed are asked, side by side.
+"""Which slips do the gradient checks of several libraries find, and where do they blame what is right?
 
+    python benchmarks/environments.py      # once: makes the environments of the other libraries
     python benchmarks/gradchecks.py
 
-Each slip is a forward and a backward, written once; `xp` is the array library that runs them. Every library gets them
-as its custom operation, and its check the function that is named, at its own settings.
+Those that are installed here and in these environments are asked. Each slip is a forward and a backward, written once;
+`xp` is the array library that runs them. Every library gets them as its custom operation, and its check the function
+that is named, at its own settings. With ``--here`` the answers of this environment alone are printed, as JSON.
 """
 
+import importlib.metadata
+import json
+import subprocess
+import sys
+
 import numpy as np
+from environments import ENVIRONMENTS, is_made, python_of
 
 X = np.random.default_rng(0).standard_normal(4)
 
@@ -23,11 +31,13 @@ SLIPS = {
         lambda xp, x: xp.exp(x) / xp.exp(x).sum(),
         lambda xp, dy, x: 0 * dy,
     ),
+    "right, at a kink: Σ relu(x) at 0": (lambda xp, x: (x - X[0]) * (x > X[0]), lambda xp, dy, x: dy * (x > X[0])),
+    "right, of large values: Σ (x³ + 10⁸)": (lambda xp, x: x**3 + 1e8, lambda xp, dy, x: 3 * x**2 * dy),
 }
 
 
 def ours(forward, backward):
-    """minitorch_cnn.gradcheck."""
+    """minitorch_cnn.gradcheck_report: whether all is well, or a text on what is no mistake."""
     import minitorch_cnn as mt
 
     class Operation(mt.autograd.Function):
@@ -38,7 +48,10 @@ def ours(forward, backward):
             return (mt.tensor(np.asarray(backward(np, dy.detach().numpy(), x.detach().numpy()))),)
 
     x = mt.tensor(X, requires_grad=True)
-    return mt.gradcheck(lambda x: Operation()(x).sum(), x, raise_exception=False)
+    (row, *operations) = mt.gradcheck_report(lambda x: Operation()(x).sum(), x).rows
+    if row.verdict == "ok":
+        return not operations
+    return {"kink": "a kink", "rounding": "rounding"}.get(row.verdict, False)
 
 
 def pytorch(forward, backward):
@@ -82,6 +95,23 @@ def autograd(forward, backward):
     return passes(check_grads(lambda x: anp.sum(operation(x)), modes=["rev"], order=1), X)
 
 
+def chainer(forward, backward):
+    """chainer.gradient_check.check_backward."""
+    import chainer
+    from chainer.gradient_check import check_backward
+
+    class Operation(chainer.FunctionNode):
+        def forward(self, inputs):
+            self.retain_inputs((0,))
+            return (np.asarray(forward(np, inputs[0])),)
+
+        def backward(self, _indices, dys):
+            (x,) = self.get_retained_inputs()
+            return (chainer.Variable(np.asarray(backward(np, dys[0].array, x.array))),)
+
+    return passes(check_backward, lambda x: chainer.functions.sum(Operation().apply((x,))[0]), (X,), None)
+
+
 def scipy(forward, backward):
     """scipy.optimize.check_grad: it is handed the gradient, and knows no dy."""
     from scipy.optimize import check_grad
@@ -101,20 +131,40 @@ def passes(check, *args, **kwargs):
     return True
 
 
-def main():
-    """Print a table: a line for each slip, a column for each library that is installed."""
-    libraries = []
-    for library in (ours, pytorch, jax, autograd, scipy):
+def answers():
+    """By library, its version and what it says of each slip; only those that are installed here."""
+    found = {}
+    for library in (ours, pytorch, jax, autograd, chainer, scipy):
         try:
-            library(*SLIPS["right: Σ x³"])
-            libraries.append(library)
+            said = {name: library(*slip) for name, slip in SLIPS.items()}
         except ImportError:
-            print(f"{library.__name__} is not installed")
-    print("| the sum of | " + " | ".join(library.__name__ for library in libraries) + " |")
-    print("| --- |" + " --- |" * len(libraries))
-    for name, slip in SLIPS.items():
-        print(f"| {name} | " + " | ".join("passes" if library(*slip) else "found" for library in libraries) + " |")
+            continue
+        name = library.__name__
+        version = importlib.metadata.version({"pytorch": "torch"}.get(name, name)) if name != "ours" else ""
+        found[name] = {"version": version.partition("+")[0], "says": said}
+    return found
+
+
+def word(said):
+    """An answer as it stands in the table."""
+    return {True: "passes", False: "found"}.get(said, said)
+
+
+def main(options):
+    """Print a table: a line for each slip, a column for each library."""
+    found = answers()
+    if "--here" in options:
+        print(json.dumps(found))
+        return
+    for name in filter(is_made, ENVIRONMENTS):
+        done = subprocess.run([python_of(name), __file__, "--here"], capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout) | found
+    names = [name for name in ("ours", "pytorch", "jax", "autograd", "chainer", "scipy") if name in found]
+    print("| the sum of | " + " | ".join(f"{name} {found[name]['version']}".strip() for name in names) + " |")
+    print("| --- |" + " --- |" * len(names))
+    for slip in SLIPS:
+        print(f"| {slip} | " + " | ".join(word(found[name]["says"][slip]) for name in names) + " |")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import minitorch_cnn as torch
 from minitorch_cnn import d2l
+
+pd = pytest.importorskip("pandas")
 
 
 def test_data_manipulation():
