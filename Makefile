@@ -10,7 +10,7 @@ TRAIN_ARGS := $(strip $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEED),--seed $(S
               $(if $(OUT),--out $(OUT)) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-oldest test-gpu pictures bench bench-all bench-gpu lint format clean
+.PHONY: help train test test-oldest test-gpu examples pictures bench bench-all bench-gpu lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,6 +27,10 @@ test-oldest:  ## the tests with the oldest versions that setup.cfg allows; PYTHO
 
 test-gpu:  ## the tests on the GPU, with the python3 at hand: no environment, no download
 	MINITORCH_CNN_TEST_DEVICE=cuda $(PYTHON) -m pytest -p no:cacheprovider tests $(ARGS)
+
+examples: $(VENV)/.installed  ## run every example; pictures in pictures/, or OUT=folder; ARGS=--dark for a dark page
+	set -e; for script in $(filter-out examples/00%,$(wildcard examples/[0-9]*.py)); do \
+	    $(BIN)/python $$script $(or $(OUT),pictures) $(ARGS); done
 
 pictures: $(VENV)/.installed  ## draw the pictures of docs/ that no benchmark makes
 	$(BIN)/python docs/pictures.py $(ARGS)

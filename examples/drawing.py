@@ -32,7 +32,7 @@ def _asked():
     parser.add_argument("--dark", action="store_true", help="for a page with a dark ground")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    return arguments.folder / f"{Path(sys.argv[0]).stem}.png", arguments.dark
+    return arguments.folder / f"{Path(sys.argv[0]).stem}{'-dark' if arguments.dark else ''}.png", arguments.dark
 
 
 def colourful():
