@@ -14,6 +14,7 @@ from minitorch_cnn.autograd import tensor as _tensor
 from minitorch_cnn.autograd.mode import *
 from minitorch_cnn.autograd.tensor import *
 from minitorch_cnn.backend import random as _random
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.backend.arguments import no_attribute
 from minitorch_cnn.backend.devices import Device as device
 from minitorch_cnn.backend.dtypes import bool_ as bool
@@ -21,7 +22,6 @@ from minitorch_cnn.backend.dtypes import float32, float64, int32, int64, uint8
 from minitorch_cnn.backend.parallel import thread_count as get_num_threads
 from minitorch_cnn.backend.parallel import use_threads as set_num_threads
 from minitorch_cnn.backend.random import *
-from minitorch_cnn.backend.types import MYPY
 from minitorch_cnn.ops import *
 
 from minitorch_cnn import nn, optim  # isort: skip - they stand on all of the above

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minitorch_cnn.backend import as_device, device_name, is_available, synchronize
-from minitorch_cnn.backend.types import DeviceLike
+from minitorch_cnn.backend.annotations import DeviceLike
 from minitorch_cnn.gpu.capture import capture
 
 __all__ = ["capture", "device_count", "get_device_name", "is_available", "synchronize"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minitorch_cnn import nn
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.nn.parameter import Uninitialized
 from minitorch_cnn.ops.creation import rand
 from minitorch_cnn.ops.elementwise import where
@@ -101,7 +102,7 @@ class Mirror(nn.Module):
     [[[[1.0, 2.0]]]]
     """
 
-    def forward(self, x):  # (N, C, H, W)
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
         if not self.training:
             return x
         is_mirrored = rand(len(x), 1, 1, 1, device=x.device) < 0.5

@@ -12,8 +12,8 @@ from minitorch_cnn.autograd.function import Function, wants_grad
 from minitorch_cnn.autograd.mode import *
 from minitorch_cnn.autograd.tensor import Tensor, Variable
 from minitorch_cnn.autograd.walk import backward, grad
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.backend.arguments import no_attribute
-from minitorch_cnn.backend.types import MYPY
 
 if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
     __all__ = ["Function", "Tensor", "Variable", "backward", "grad", "wants_grad"]

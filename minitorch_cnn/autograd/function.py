@@ -12,8 +12,8 @@ from minitorch_cnn.autograd.memory import Kept, Reads
 from minitorch_cnn.autograd.mode import mode, quiet
 from minitorch_cnn.autograd.tensor import NoArray, Tensor
 from minitorch_cnn.backend import share_memory
+from minitorch_cnn.backend.annotations import Self, TensorLike
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.types import Self, TensorLike
 
 HERE = (
     "Here, forward(self, *arrays) and backward(self, dy, y, *inputs) are methods without @staticmethod, `reads` states "

@@ -7,8 +7,8 @@ from itertools import count
 
 from minitorch_cnn.autograd.function import edge_to
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import Self
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.types import Self
 
 retaining = weakref.WeakValueDictionary()  # by id, the results that shall receive a gradient: see `retain`
 _numbers = count()

@@ -13,8 +13,8 @@ import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method
 from minitorch_cnn.autograd.operators import or_by
 from minitorch_cnn.autograd.views import View
 from minitorch_cnn.backend import can_write
+from minitorch_cnn.backend.annotations import Self, TensorLike
 from minitorch_cnn.backend.random import Generator
-from minitorch_cnn.backend.types import Self, TensorLike
 
 if TYPE_CHECKING:
     from minitorch_cnn.autograd.function import Function

@@ -133,7 +133,7 @@ class Outline:
         """The number of dimensions."""
         return len(self.shape)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"an operand of shape {self.shape} without values, since `reads` does not state that they are read"
 
     def __getattr__(self, name):

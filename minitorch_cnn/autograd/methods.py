@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 import minitorch_cnn as mt  # the names behind `mt.` are looked up when a method runs: see operators.py
-from minitorch_cnn.backend.types import DeviceLike, Dims, DType, Ints, TensorLike, Tensors
+from minitorch_cnn.backend.annotations import DeviceLike, Dims, DType, Ints, TensorLike, Tensors
 
 if TYPE_CHECKING:
     from minitorch_cnn.autograd.hooks import RemovableHandle

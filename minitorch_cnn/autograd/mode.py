@@ -11,7 +11,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from minitorch_cnn.backend.types import F, Self
+from minitorch_cnn.backend.annotations import F, Self
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import minitorch_cnn as mt
-from minitorch_cnn.backend.types import F, TensorLike
+from minitorch_cnn.backend.annotations import F, TensorLike
 
 if TYPE_CHECKING:
     from minitorch_cnn.autograd.tensor import Tensor

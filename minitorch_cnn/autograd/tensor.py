@@ -13,9 +13,9 @@ from minitorch_cnn.autograd.methods import Conversions, Methods
 from minitorch_cnn.autograd.operators import Operators
 from minitorch_cnn.autograd.views import Memory
 from minitorch_cnn.backend import CPU, CUDA, as_device, asarray, copied_with_owner, device_of, dtypes, to_numpy
+from minitorch_cnn.backend.annotations import Array, DeviceLike, DType, Self
 from minitorch_cnn.backend.arguments import described, destination
 from minitorch_cnn.backend.devices import Device
-from minitorch_cnn.backend.types import Array, DeviceLike, DType, Self
 
 if TYPE_CHECKING:
     from minitorch_cnn.autograd.function import Function

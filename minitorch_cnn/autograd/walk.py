@@ -13,8 +13,8 @@ from minitorch_cnn.autograd.hooks import retaining, through_hooks
 from minitorch_cnn.autograd.mode import quiet_throughout, set_grad_enabled
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, keep_freed_memory
+from minitorch_cnn.backend.annotations import Tensors
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.types import Tensors
 
 _accumulating = threading.Lock()  # threads may share leaves
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from minitorch_cnn.backend.types import DeviceLike
+from minitorch_cnn.backend.annotations import DeviceLike
 
 _why_absent = None  # once the import of CuPy has failed: half a module must not be imported again and again
 

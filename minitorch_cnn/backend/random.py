@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.backend.annotations import DeviceLike, Self
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.devices import Device
-from minitorch_cnn.backend.types import DeviceLike, Self
 
 __all__ = ["Generator", "default_generator", "get_rng_state", "manual_seed", "set_rng_state"]
 

@@ -6,7 +6,7 @@ wrong formula from rounding and from kinks, and `report` says it all in words, a
 forward and a backward that are plain functions of arrays, and `assertion` is the check for tests.
 """
 
-from minitorch_cnn.backend.types import MYPY
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.checking import assertion, check, errors, pairs, report
 from minitorch_cnn.checking.assertion import *
 from minitorch_cnn.checking.check import *

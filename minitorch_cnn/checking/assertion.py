@@ -1,12 +1,24 @@
 """The check as an assertion, for tests."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from minitorch_cnn.checking.check import gradcheck_report
 from minitorch_cnn.checking.pairs import check_pair
 
 __all__ = ["assert_gradients"]
 
 
-def assert_gradients(func, inputs, backward=None, *, allow_kinks=False, **settings):
+def assert_gradients(
+    func: Callable[..., Any],
+    inputs: Any,
+    backward: Callable[..., Any] | None = None,
+    *,
+    allow_kinks: bool = False,
+    **settings: Any,
+) -> None:
     """Fail, with the whole report, if gradients disagree with difference quotients.
 
     Parameters

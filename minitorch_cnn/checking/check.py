@@ -1,11 +1,17 @@
 """Compare gradients with difference quotients, for every tensor that requires grad."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.autograd.walk import grad
 from minitorch_cnn.backend import to_numpy
+from minitorch_cnn.backend.annotations import Tensors
 from minitorch_cnn.checking import subject
 from minitorch_cnn.checking.compare import Problem, each_element, need_linear, some_directions
 from minitorch_cnn.checking.diagnosis import SCALE, Tolerance
@@ -22,9 +28,17 @@ LARGE = 100  # in fast mode, tensors of more elements are checked along random d
 
 
 def gradcheck(
-    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0, fast_mode=False,
-    allow_kinks=False,
-):  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    allow_kinks: bool = False,
+) -> bool:
     """Compare the gradients of a function with central differences, for every input that requires grad.
 
     Each element x of an input is moved by `eps` to both sides; ``(f(x + eps) - f(x - eps)) / (2 eps)`` is what the
@@ -90,9 +104,18 @@ def gradcheck(
 
 
 def gradgradcheck(
-    func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0,
-    fast_mode=False, allow_kinks=False,
-):  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    grad_outputs: Tensors | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    allow_kinks: bool = False,
+) -> bool:
     """`gradcheck` of the gradients of a function: its second derivatives.
 
     Parameters and errors are those of `gradcheck`, and:
@@ -116,8 +139,17 @@ def gradgradcheck(
 
 
 def gradcheck_report(
-    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True, progress=False
-):
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    sweep: bool = True,
+    progress: bool = False,
+) -> GradcheckReport:
     """`gradcheck`, tensor by tensor: a table that does not stop at the first mistake.
 
     Parameters are those of `gradcheck`, and:
@@ -153,8 +185,17 @@ def gradcheck_report(
 
 
 def gradgradcheck_report(
-    func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True
-):
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    grad_outputs: Tensors | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    sweep: bool = True,
+) -> GradcheckReport:
     """`gradgradcheck`, tensor by tensor: the gradients of the gradients; see `gradcheck_report`."""
     inputs = subject.as_tuple(inputs)
     tensors = subject.tensors_of(func, inputs)

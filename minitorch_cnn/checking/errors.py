@@ -1,5 +1,12 @@
 """What a check raises."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minitorch_cnn.checking.report import GradcheckReport
+
 __all__ = ["GradcheckError"]
 
 
@@ -14,7 +21,7 @@ class GradcheckError(RuntimeError):
 
     __module__ = "minitorch_cnn.autograd"  # where users find it
 
-    def __init__(self, message, report=None):
+    def __init__(self, message: str, report: GradcheckReport | None = None) -> None:
         super().__init__(message)
         self.report = report
 

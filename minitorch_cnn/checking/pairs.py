@@ -1,19 +1,33 @@
 """Checking a forward and a backward that are plain functions of arrays: NumPy's, CuPy's, or what NumPy can read."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray, to_numpy
 from minitorch_cnn.checking.check import report_on
 from minitorch_cnn.checking.errors import GradcheckError
+from minitorch_cnn.checking.report import GradcheckReport
 
 __all__ = ["check_pair"]
 
 
 def check_pair(
-    forward, backward, *arrays, eps=1e-6, atol=1e-5, rtol=1e-3, nondet_tol=0.0, fast_mode=False, sweep=True,
-    progress=False,
-):  # fmt: skip
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    *arrays: Any,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    sweep: bool = True,
+    progress: bool = False,
+) -> GradcheckReport:
     """Compare what a function `backward` gives with difference quotients of a function `forward`.
 
     Neither needs a tensor of this library: both take and return arrays, or what NumPy makes arrays of. Further

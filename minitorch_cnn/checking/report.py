@@ -1,13 +1,19 @@
 """What a gradient check found: in words, as a table and as a picture."""
 
+from __future__ import annotations
+
 import base64
 import html
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minitorch_cnn.checking.diagnosis import SCALE, VERDICTS
 from minitorch_cnn.checking.line import Sweep
 from minitorch_cnn.inspection import figures
 from minitorch_cnn.inspection.tables import html_table, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["GradcheckReport"]
 
@@ -38,21 +44,21 @@ class Row:
     sweep: Sweep | None = None  #: the quotients there for every step size
 
     @property
-    def place(self):
+    def place(self) -> str:
         """Where the worst error is."""
         return "along a random direction" if self.index is None else f"at index {self.index}"
 
     @property
-    def is_mistake(self):
+    def is_mistake(self) -> bool:
         """Whether something is wrong here: more than a kink."""
         return self.verdict not in ("ok", "empty", "kink")
 
     @property
-    def is_operation(self):
+    def is_operation(self) -> bool:
         """Whether this is about an operation, called by itself."""
         return self.name.startswith("operation ")
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.is_operation:
             return f"the {self.name}, called by itself for a result of shape {self.shape}, {self.explanation}"
         what = f"the gradient with respect to {self.name}, of shape {self.shape},"
@@ -72,7 +78,7 @@ class Row:
             f"{self.failed} of {self.checked} {self.unit}. The worst is {self.place}: {values} {self.explanation}"
         )
 
-    def cells(self, digits):
+    def cells(self, digits: int) -> list[str]:
         """The row of the table, its values with so many digits."""
         least = ""
         if self.sweep is not None:
@@ -89,38 +95,38 @@ class Row:
 class GradcheckReport:
     """What a gradient check found, tensor by tensor. Its text is a table, with an explanation of each disagreement."""
 
-    rows: list
+    rows: list[Row]
     eps: float
     atol: float
     rtol: float
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """Whether every gradient agrees with its difference quotient."""
         return all(row.verdict in ("ok", "empty") for row in self.rows)
 
     @property
-    def has_mistakes(self):
+    def has_mistakes(self) -> bool:
         """Whether a gradient disagrees for any other reason than a kink."""
         return any(row.is_mistake for row in self.rows)
 
-    def passes(self, allow_kinks=False):
+    def passes(self, allow_kinks: bool = False) -> bool:
         """Whether the gradients agree: everywhere, or everywhere but at kinks."""
         return not self.has_mistakes if allow_kinks else self.ok
 
-    def message(self):
+    def message(self) -> str:
         """A sentence or two for each gradient that disagrees, mistakes first."""
         found = [row for row in self.rows if row.verdict not in ("ok", "empty")]
         found.sort(key=lambda row: list(VERDICTS).index(row.verdict))
         return "\n".join(map(str, found))
 
-    def table(self):
+    def table(self) -> str:
         """A line of text for each tensor; a notebook shows more columns."""
         header, align = [HEADER[i] for i in NARROW], "".join(ALIGN[i] for i in NARROW)
         cells = [row.cells(digits=3) for row in self.rows]
         return f"{self._settings()}\n{table(header, [[row[i] for i in NARROW] for row in cells], align)}"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n\n".join([self.table(), *self._notes()])
 
     __repr__ = __str__
@@ -152,7 +158,7 @@ class GradcheckReport:
             text += " The errors depend on the step, as rounding does, and vanish at a good one: no formula is wrong."
         return text
 
-    def figure(self):
+    def figure(self) -> Figure:
         """Draw the error at the worst place of every tensor against the step size.
 
         A right gradient's error falls like eps² and rises like 1 / eps; a wrong one's stays.
@@ -180,6 +186,6 @@ class GradcheckReport:
             figure.legend(loc="outside right upper", fontsize="small")
         return figure
 
-    def to_png(self):
+    def to_png(self) -> bytes:
         """Return `figure` as the bytes of a PNG picture."""
         return figures.to_png(self.figure())

@@ -34,7 +34,7 @@ class Preset:
     schedule: Callable | None = None
     published: dict = field(default_factory=dict)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.summary}, {self.epochs} epochs, lr {self.lr:g}, batch size {self.batch_size}"
 
 

@@ -1,6 +1,6 @@
 """Data sets, samplers, the loader that makes batches of them, and Fashion-MNIST with its verified download."""
 
-from minitorch_cnn.backend.types import MYPY
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.data import dataloader, dataset, fashion_mnist, idx, sampler
 from minitorch_cnn.data.dataloader import *
 from minitorch_cnn.data.dataset import *

@@ -1,15 +1,20 @@
 """Batches of a data set, in order or shuffled."""
 
+from __future__ import annotations
+
 import collections
 import copy
 import math
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.backend import CPU, asarray, keep_freed_memory
+from minitorch_cnn.backend.annotations import DeviceLike, Samples, Self
 from minitorch_cnn.backend.arguments import whole
-from minitorch_cnn.backend.random import default_generator
+from minitorch_cnn.backend.random import Generator, default_generator
 from minitorch_cnn.data.dataset import Dataset, device_of_samples, gather, moved
 
 __all__ = ["DataLoader"]
@@ -62,19 +67,19 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset,
-        batch_size=1,
-        shuffle=False,
+        dataset: Samples,
+        batch_size: int = 1,
+        shuffle: bool = False,
         *,
-        sampler=None,
-        batch_sampler=None,
-        num_workers=0,
-        pin_memory=False,
-        persistent_workers=False,
-        collate_fn=None,
-        drop_last=False,
-        generator=None,
-    ):
+        sampler: Iterable[int] | None = None,
+        batch_sampler: Iterable[Sequence[int]] | None = None,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        persistent_workers: bool = False,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        drop_last: bool = False,
+        generator: Generator | None = None,
+    ) -> None:
         for method in ("__len__", "__getitem__"):
             if not hasattr(dataset, method):
                 raise TypeError(f"expected a data set with {method}, got {type(dataset).__name__}")
@@ -96,25 +101,25 @@ class DataLoader:
             samples = len(dataset if sampler is None else sampler)
             raise ValueError(f"drop_last leaves no batch: batch_size={batch_size}, but {samples} samples")
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.batch_sampler is not None:
             return len(self.batch_sampler)
         batches = len(self.dataset if self.sampler is None else self.sampler) / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         dataset = repr(self.dataset) if isinstance(self.dataset, Dataset) else type(self.dataset).__name__
         settings = f"batch_size={self.batch_size}, shuffle={self.shuffle}"
         return f"{type(self).__name__}({dataset}, {settings}: {len(self):,} batches)"
 
-    def to(self, device):
+    def to(self, device: DeviceLike) -> Self:
         """Return the loader with its data set on a device (see `Dataset.to`), unless a ``collate_fn`` reads samples."""
         there = copy.copy(self)
         if self.collate_fn is None:
             there.dataset = moved(self.dataset, device)
         return there
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         device = device_of_samples(self.dataset) if self.collate_fn is None else CPU
         if self.batch_sampler is not None:
             batches = (asarray(np.asarray(indices, np.int64), device) for indices in self.batch_sampler)

@@ -1,5 +1,7 @@
 """Data sets: a length, samples by index, and batches of samples."""
 
+from __future__ import annotations
+
 import bisect
 import copy
 import itertools
@@ -7,13 +9,17 @@ import math
 import numbers
 import operator
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, get_array_module, to_numpy
+from minitorch_cnn.backend.annotations import DeviceLike, Samples, Self
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.random import default_generator
+from minitorch_cnn.backend.devices import Device
+from minitorch_cnn.backend.random import Generator, default_generator
 from minitorch_cnn.ops.operands import plain
 
 __all__ = ["ConcatDataset", "Dataset", "ImageDataset", "Subset", "TensorDataset", "collate", "random_split"]
@@ -43,17 +49,17 @@ class Dataset:
 
     device = CPU
 
-    def __len__(self):
+    def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must define __len__")
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
 
-    def batch(self, indices):
+    def batch(self, indices: Sequence[int]) -> Any:
         """Return the samples at `indices` as one sample with a leading batch dimension."""
         return collate([self[int(index)] for index in indices])
 
-    def to(self, device):
+    def to(self, device: DeviceLike) -> Self:
         """Return the data set with what it holds in memory on a device; itself, if it has no way to move it.
 
         On a GPU, batches are then made without the host. Fashion-MNIST is 47 MB there, a byte per pixel.
@@ -77,7 +83,7 @@ class TensorDataset(Dataset):
         If there is none, one has no dimension, or the lengths differ.
     """
 
-    def __init__(self, *tensors):
+    def __init__(self, *tensors: Tensor) -> None:
         if not tensors:
             raise ValueError("expected at least one tensor, got none")
         for t in tensors:
@@ -89,25 +95,25 @@ class TensorDataset(Dataset):
         self.tensors = tensors
 
     @property
-    def device(self):
+    def device(self) -> Device:
         return self.tensors[0].device
 
-    def to(self, device):
+    def to(self, device: DeviceLike) -> Self:
         there = copy.copy(self)
         there.tensors = [t.to(device) for t in self.tensors]
         return there
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.tensors[0])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shapes = " and ".join(str(t.shape[1:]) for t in self.tensors)
         return f"{type(self).__name__}({len(self):,} samples of {shapes})"
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         return tuple(t[index] for t in self.tensors)
 
-    def batch(self, indices):
+    def batch(self, indices: Sequence[int]) -> list[Tensor]:
         return [Tensor(t.array[asarray(indices, t.device)]) for t in self.tensors]
 
 
@@ -137,7 +143,7 @@ class ImageDataset(Dataset):
     ((1, 28, 28), 0.2, 3)
     """
 
-    def __init__(self, images, labels):
+    def __init__(self, images: np.ndarray, labels: Any) -> None:
         images, labels = np.asarray(images), np.asarray(labels)
         if images.dtype != np.uint8:
             raise TypeError(f"expected uint8 images, got {images.dtype}: for other types there is TensorDataset")
@@ -151,28 +157,28 @@ class ImageDataset(Dataset):
         self.data, self.targets = images, labels.astype(np.int64)
 
     @property
-    def device(self):
+    def device(self) -> Device:
         return device_of(self.data)
 
-    def to(self, device):
+    def to(self, device: DeviceLike) -> Self:
         device = as_device(device)
         there = copy.copy(self)
         there.data, there.targets = asarray(self.data, device), asarray(self.targets, device)
         return there
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.data)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shape = (1, *self.data.shape[1:])[-3:]
         classes = f", {len(self.classes)} classes" if hasattr(self, "classes") else ""
         return f"{type(self).__name__}({len(self):,} images of {shape}{classes})"
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> tuple[Tensor, int]:
         index = operator.index(index)
         return Tensor(_to_float(self.data[index, None])[0]), int(self.targets[index])
 
-    def batch(self, indices):
+    def batch(self, indices: Sequence[int]) -> list[Tensor]:
         indices = asarray(indices, self.device)
         return [Tensor(_to_float(self.data[indices])), Tensor(self.targets[indices])]
 
@@ -203,7 +209,7 @@ class Subset(Dataset):
         If the indices are not whole numbers: of a mask, take ``mask.nonzero()``.
     """
 
-    def __init__(self, dataset, indices):
+    def __init__(self, dataset: Samples, indices: Sequence[int]) -> None:
         self.dataset = dataset
         indices = to_numpy(indices.array) if isinstance(indices, Tensor) else np.asarray(indices)
         if indices.size and (indices.dtype.kind not in "iu" or indices.ndim != 1):
@@ -215,28 +221,28 @@ class Subset(Dataset):
         self.indices = asarray(indices.astype(np.int64), self.device)
 
     @property
-    def device(self):
+    def device(self) -> Device:
         return device_of_samples(self.dataset)
 
-    def to(self, device):
+    def to(self, device: DeviceLike) -> Self:
         there = copy.copy(self)
         there.dataset = moved(self.dataset, device)
         there.indices = asarray(self.indices, there.device)
         return there
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         whole = repr(self.dataset) if isinstance(self.dataset, Dataset) else type(self.dataset).__name__
         return f"{type(self).__name__}({len(self):,} samples of {whole})"
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         """The sample at an index; of a slice or a list of indices, what the data set makes of such a list."""
         index = to_numpy(self.indices)[index].tolist()
         return self.dataset[index]
 
-    def batch(self, indices):
+    def batch(self, indices: Sequence[int]) -> Any:
         return gather(self.dataset, self.indices[asarray(indices, self.device)])
 
 
@@ -264,16 +270,16 @@ class ConcatDataset(Dataset):
     (5, 10, 11)
     """
 
-    def __init__(self, datasets):
+    def __init__(self, datasets: Iterable[Samples]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("datasets should not be an empty iterable")
         self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         place = operator.index(index) + (len(self) if index < 0 else 0)
         if not 0 <= place < len(self):
             raise IndexError(f"index {index} is out of range: there are {len(self)} samples")
@@ -281,7 +287,7 @@ class ConcatDataset(Dataset):
         return self.datasets[number][place - (self.cumulative_sizes[number - 1] if number else 0)]
 
 
-def random_split(dataset, lengths, generator=None):
+def random_split(dataset: Samples, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
     """Split a data set at random into parts that do not overlap.
 
     Parameters
@@ -347,7 +353,7 @@ def gather(dataset, indices):
     return collate([dataset[int(index)] for index in indices])
 
 
-def collate(samples):
+def collate(samples: list[Any]) -> Any:
     """Join samples into one with a leading batch dimension.
 
     Parameters

@@ -4,6 +4,8 @@ What a file holds is trusted because of its SHA-256, at every load and wherever 
 plain http, and ordinary MNIST in the place of the test images, once served by one, is found out.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
@@ -12,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from minitorch_cnn.backend.annotations import FilePath
 from minitorch_cnn.data.dataset import ImageDataset
 from minitorch_cnn.data.download import APT_PATIENCE, download, longest, unpack_debian_package
 from minitorch_cnn.data.files import atomic_file, make_folder, printable, sweep_temporary_files
@@ -81,7 +84,14 @@ class FashionMNIST(ImageDataset):
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ]  # fmt: skip
 
-    def __init__(self, root=None, train=True, transform=None, target_transform=None, download=True):
+    def __init__(
+        self,
+        root: FilePath | None = None,
+        train: bool = True,
+        transform: None = None,
+        target_transform: None = None,
+        download: bool = True,
+    ) -> None:
         if transform is not None or target_transform is not None:
             raise TypeError(
                 f"FashionMNIST applies no transform, got {transform or target_transform!r}: images are float32 tensors "

@@ -4,11 +4,15 @@ The magic number is two zero bytes, the element type and the number of dimension
 32-bit integer. The format is described at http://yann.lecun.com/exdb/mnist.
 """
 
+from __future__ import annotations
+
 import gzip
 import math
 import zlib
 
 import numpy as np
+
+from minitorch_cnn.backend.annotations import FilePath
 
 __all__ = ["read_idx"]
 
@@ -17,7 +21,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20  # bytes
 
 
-def read_idx(path, max_bytes=1 << 30):
+def read_idx(path: FilePath, max_bytes: int = 1 << 30) -> np.ndarray:
     """Read an IDX file, plain or compressed with gzip.
 
     Parameters

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.backend.types import P, R
+from minitorch_cnn.backend.annotations import P, R
 from minitorch_cnn.gpu.recording import Recording
 
 __all__ = ["capture"]

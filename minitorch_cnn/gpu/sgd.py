@@ -1,6 +1,7 @@
 """One step of SGD for many parameters in one launch, and what has to hold when the launch is replayed."""
 
 import weakref
+from functools import wraps
 
 import numpy as np
 
@@ -21,12 +22,12 @@ def in_one_launch(update, one_by_one):
         The `update_group` for all that the kernel does not change.
     """
 
+    @wraps(one_by_one)
     def update_group(optimizer, params, group):
         if params and not isinstance(params[0].array, np.ndarray) and type(optimizer).update is update:
             params = change.value(optimizer, params, group)
         one_by_one(optimizer, params, group)
 
-    update_group.__doc__ = one_by_one.__doc__
     return update_group
 
 

@@ -53,7 +53,7 @@ class Graph:
                 cells.append(["", "", f"{node.name}, {node.kind}", _as_text(node.shape), ""])
         return cells
 
-    def __str__(self):
+    def __str__(self) -> str:
         return table(HEADER, self._cells(), ALIGN)
 
     __repr__ = __str__

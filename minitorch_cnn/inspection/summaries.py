@@ -1,6 +1,9 @@
 """What a network consists of and costs, layer by layer, measured by running it once."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -34,7 +37,7 @@ class SummaryRow:
     bytes: int = 0  #: what it keeps for `backward`, beside parameters and what an earlier row has counted
 
     @property
-    def field(self):
+    def field(self) -> str:
         """The receptive field as text."""
         if self.receptive_field is None:
             return "-" if self.output_shape == "not called" else "?"
@@ -45,21 +48,21 @@ class SummaryRow:
 class Summary:
     """The layers of a model in the order of their calls. Its text is a table."""
 
-    input_shapes: list
-    rows: list = field(default_factory=list)
+    input_shapes: list[tuple[int, ...]]
+    rows: list[SummaryRow] = field(default_factory=list)
 
     @property
-    def parameters(self):
+    def parameters(self) -> int:
         """The number of parameters."""
         return sum(row.parameters for row in self.rows)
 
     @property
-    def multiply_adds(self):
+    def multiply_adds(self) -> int:
         """The multiplications, each with an addition, of one forward pass of the whole batch."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
-    def bytes(self):
+    def bytes(self) -> int:
         """What a forward pass leaves in memory for `backward`, beside the parameters."""
         return sum(row.bytes for row in self.rows)
 
@@ -74,7 +77,7 @@ class Summary:
     def _legend(self):
         return LEGEND if any(row.field == "?" for row in self.rows) else ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join(filter(None, [table(HEADER, self._cells(), ALIGN), self._legend()]))
 
     __repr__ = __str__
@@ -83,7 +86,7 @@ class Summary:
         return html_table(HEADER, self._cells(), ALIGN) + self._legend()
 
 
-def summary(model, input_shape):
+def summary(model: Module, input_shape: Sequence[int] | list[tuple[int, ...]]) -> Summary:
     """Run a model once on zeros, and list its layers with what they cost.
 
     The model is left as it was: its buffers, such as running statistics, and the stream of random numbers are put

@@ -100,7 +100,7 @@ class Trace:
         others = [] if all(map(_has_gradient, self.rows)) else ["others: operations that no gradient reaches"]
         return [*LEGEND, *others, f"{whole}; loss {self.loss:.4f}"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join([table(HEADER, self._cells(), ALIGN), *self._summary()])
 
     __repr__ = __str__

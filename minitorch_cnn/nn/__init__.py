@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.backend.arguments import no_attribute
-from minitorch_cnn.backend.types import MYPY
 from minitorch_cnn.nn import containers, functional, init, layers, module, parameter, utils
 from minitorch_cnn.nn.containers import *
 from minitorch_cnn.nn.layers import *

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend.types import Self
+from minitorch_cnn.backend.annotations import Self
 from minitorch_cnn.nn.module import Module
 
 __all__ = ["ModuleList", "Sequential"]

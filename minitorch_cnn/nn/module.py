@@ -7,9 +7,9 @@ from typing import Any
 
 from minitorch_cnn.autograd.hooks import Hooks, RemovableHandle
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import DeviceLike, DType, HasForward, P, R, Self
 from minitorch_cnn.backend.arguments import destination
 from minitorch_cnn.backend.dtypes import is_floating
-from minitorch_cnn.backend.types import DeviceLike, DType, HasForward, P, R, Self
 from minitorch_cnn.nn import state
 from minitorch_cnn.nn.explain import run
 from minitorch_cnn.nn.registry import Registry

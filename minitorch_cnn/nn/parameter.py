@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import filled
-from minitorch_cnn.backend.types import Array
+from minitorch_cnn.backend.annotations import Array
 
 __all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
@@ -39,7 +41,7 @@ class Uninitialized:
 
     __slots__ = ()
 
-    def __init__(self, data=None, requires_grad=False):
+    def __init__(self, data: Array | None = None, requires_grad: bool = False) -> None:
         super().__init__(np.empty(0, np.float32) if data is None else data, requires_grad)
 
     def materialize(self, shape: tuple[int, ...]) -> None:
@@ -47,7 +49,7 @@ class Uninitialized:
         self.data = Tensor(filled(shape, 0, self.device, self.dtype))
         self.__class__ = self._becomes
 
-    def _unknown(self, *_):
+    def _unknown(self, *_: object) -> NoReturn:
         raise RuntimeError(
             f"the shape of this {type(self).__name__} is not known before the layer's first call: call the network "
             "once, on a batch of inputs, before the initial values are set or the elements counted"
@@ -56,7 +58,7 @@ class Uninitialized:
     shape = ndim = property(_unknown)
     numel = detach = __setitem__ = _unknown
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 

@@ -1,6 +1,6 @@
 """Differentiable operations, by family: each a `Function` and the function of the public interface that calls it."""
 
-from minitorch_cnn.backend.types import MYPY
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.ops import arithmetic, classification, compare, creation, elementwise, linalg, reduce, shape, steps
 from minitorch_cnn.ops.arithmetic import *
 from minitorch_cnn.ops.classification import *

@@ -11,9 +11,9 @@ import numpy as np
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, in_memory_order
+from minitorch_cnn.backend.annotations import TensorLike
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, fitted, wrapped
-from minitorch_cnn.backend.types import TensorLike
 from minitorch_cnn.ops.elementwise import log, where
 from minitorch_cnn.ops.operands import need_tensor, operand_like, promoted, refuse_bool
 from minitorch_cnn.ops.steps import FloorDivide, TruncDivide, divisible

@@ -5,9 +5,9 @@ from __future__ import annotations
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.annotations import Dims, DType
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import as_dtype
-from minitorch_cnn.backend.types import Dims, DType
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.elementwise import clamp, exp, log

@@ -7,9 +7,9 @@ import numpy as np
 from minitorch_cnn.autograd.function import need_one_device
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import filled, get_array_module
+from minitorch_cnn.backend.annotations import Dims, TensorLike
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.dtypes import bool_, bounds, is_floating, uint8
-from minitorch_cnn.backend.types import Dims, TensorLike
 from minitorch_cnn.ops.operands import need_tensor, promoted
 from minitorch_cnn.ops.shape import by_numpys_name, normalize_dims
 

@@ -14,9 +14,9 @@ import numpy as np
 from minitorch_cnn.autograd.mode import quiet
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module, to_numpy
+from minitorch_cnn.backend.annotations import DeviceLike, DType, Ints, TensorLike
 from minitorch_cnn.backend.arguments import described, whole
 from minitorch_cnn.backend.random import Generator, default_generator
-from minitorch_cnn.backend.types import DeviceLike, DType, Ints, TensorLike
 from minitorch_cnn.ops.operands import convert, plain
 from minitorch_cnn.ops.shape import as_size
 

@@ -10,8 +10,8 @@ import numpy as np
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
+from minitorch_cnn.backend.annotations import TensorLike
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.types import TensorLike
 from minitorch_cnn.gpu import kernels
 from minitorch_cnn.gpu.launch import on_gpu
 from minitorch_cnn.ops.operands import promoted

@@ -11,8 +11,8 @@ import numpy as np
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
+from minitorch_cnn.backend.annotations import Dims, DType
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
-from minitorch_cnn.backend.types import Dims, DType
 from minitorch_cnn.ops.arithmetic import pow
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import Abs, maximum, minimum, where

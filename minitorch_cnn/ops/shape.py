@@ -14,8 +14,8 @@ import numpy as np
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module, inverse, share_memory
+from minitorch_cnn.backend.annotations import Dims, Ints, Tensors
 from minitorch_cnn.backend.arguments import described
-from minitorch_cnn.backend.types import Dims, Ints, Tensors
 from minitorch_cnn.ops.operands import promoted
 
 __all__ = [

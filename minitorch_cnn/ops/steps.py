@@ -5,7 +5,7 @@ from __future__ import annotations
 from minitorch_cnn.autograd import Function, wants_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
-from minitorch_cnn.backend.types import TensorLike
+from minitorch_cnn.backend.annotations import TensorLike
 from minitorch_cnn.ops.operands import need_tensor, promoted, refuse_bool
 
 __all__ = ["floor", "floor_divide", "remainder", "sign"]

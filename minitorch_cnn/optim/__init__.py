@@ -1,6 +1,6 @@
 """Optimizers, and the schedules of their learning rates."""
 
-from minitorch_cnn.backend.types import MYPY
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.optim import adam, adaptive, lr_scheduler, optimizer, sgd
 from minitorch_cnn.optim.adam import *
 from minitorch_cnn.optim.adaptive import *

@@ -1,9 +1,13 @@
 """Adam, and AdamW."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.annotations import Array, Params
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
 __all__ = ["Adam", "AdamW"]
@@ -45,15 +49,15 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=0,
-        amsgrad=False,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
         *,
-        maximize=False,
-    ):
+        maximize: bool = False,
+    ) -> None:
         check_rate(lr)
         if not eps >= 0:
             raise ValueError(f"Invalid epsilon value: {eps}")
@@ -76,7 +80,7 @@ class Adam(Optimizer):
             },
         )
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         xp = get_array_module(parameter)
         # float(): with a NumPy float64, the products of float32 weights would be float64.
         lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
@@ -119,10 +123,18 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False
-    ):
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         parameter *= 1 - float(group["lr"]) * float(group["weight_decay"])
         super().update(parameter, gradient, state, {**group, "weight_decay": 0})

@@ -1,7 +1,12 @@
 """Optimizers that divide each step by the size of the gradients so far: Adagrad, Adadelta, RMSprop."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
+from minitorch_cnn.backend.annotations import Array, Params
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
@@ -20,7 +25,9 @@ class _Adaptive(Optimizer):
                 raise ValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}")
         super().__init__(params, settings)
 
-    def begin(self, parameter, gradient, state, group):
+    def begin(
+        self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]
+    ) -> tuple[Array, dict[str, Any]]:
         """The gradient with the weight decay, and the settings as Python's numbers; in the state, the step counted.
 
         With a NumPy float64, the products of float32 weights would be float64.
@@ -66,17 +73,25 @@ class Adagrad(_Adaptive):
     like_parameter = ("sum",)
 
     def __init__(
-        self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, *, maximize=False
-    ):
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+    ) -> None:
         rates = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
         super().__init__(
             params, {**rates, "initial_accumulator_value": initial_accumulator_value, "maximize": maximize}
         )
 
-    def initial(self, settings):
+    def initial(self, settings: dict[str, Any]) -> dict[str, float]:
         return {"sum": settings["initial_accumulator_value"]}
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         gradient, settings = self.begin(parameter, gradient, state, group)
         total = state["sum"].array
         total += gradient * gradient
@@ -112,16 +127,25 @@ class Adadelta(_Adaptive):
 
     like_parameter = ("square_avg", "acc_delta")
 
-    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, *, maximize=False):
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+    ) -> None:
         if not rho <= 1:
             raise ValueError(f"Invalid rho value: {rho}")
         rates = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**rates, "maximize": maximize})
 
-    def initial(self, settings):
+    def initial(self, settings: dict[str, Any]) -> dict[str, float]:
         return {"square_avg": 0, "acc_delta": 0}
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         gradient, settings = self.begin(parameter, gradient, state, group)
         xp, rho, eps = get_array_module(parameter), settings["rho"], settings["eps"]
         square, moved = state["square_avg"].array, state["acc_delta"].array
@@ -169,16 +193,25 @@ class RMSprop(_Adaptive):
     like_parameter = ("square_avg", "momentum_buffer", "grad_avg")
 
     def __init__(
-        self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, *, maximize=False
-    ):
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         rates = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered}
         super().__init__(params, {**rates, "weight_decay": weight_decay, "maximize": maximize})
 
-    def initial(self, settings):
+    def initial(self, settings: dict[str, Any]) -> dict[str, float]:
         names = {"square_avg": True, "momentum_buffer": settings["momentum"], "grad_avg": settings["centered"]}
         return {name: 0 for name, is_used in names.items() if is_used}
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         gradient, settings = self.begin(parameter, gradient, state, group)
         alpha, square = settings["alpha"], state["square_avg"].array
         square *= alpha

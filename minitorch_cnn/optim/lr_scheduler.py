@@ -1,6 +1,12 @@
 """Learning rates that change with the epoch: call ``scheduler.step()`` at the end of each."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minitorch_cnn.optim.optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "MultiStepLR", "StepLR"]
 
@@ -25,7 +31,7 @@ class LRScheduler:
         The rate of each group that the schedule starts from.
     """
 
-    def __init__(self, optimizer, last_epoch=-1):
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = optimizer
         self.last_epoch = last_epoch
         for number, group in enumerate(optimizer.param_groups):
@@ -41,32 +47,32 @@ class LRScheduler:
         self.step()
         self._is_initial = False
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         """The rate of each group in the epoch `last_epoch`, from those that are in force."""
         raise TypeError(f"{type(self).__name__} must define get_lr()")
 
-    def step(self):
+    def step(self) -> None:
         """Go on to the next epoch."""
         self.last_epoch += 1
         self._last_lr = self.get_lr()
         for group, lr in zip(self.optimizer.param_groups, self._last_lr):
             group["lr"] = lr
 
-    def get_last_lr(self):
+    def get_last_lr(self) -> list[float]:
         """The rate of each group that the last step has set."""
         return list(self._last_lr)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = {name: value for name, value in vars(self).items() if name not in ("optimizer", "base_lrs")}
         settings = [f"{name}={value}" for name, value in shown.items() if not name.startswith("_")]
         rates = ", ".join(f"{float(lr):g}" for lr in self._last_lr)
         return f"{type(self).__name__}({', '.join(settings)}: lr {rates})"
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer, which is saved by itself."""
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         vars(self).update(state_dict)
 
@@ -100,12 +106,12 @@ class StepLR(LRScheduler):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         self.step_size = _positive("step_size", step_size)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         falls = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
         return [group["lr"] * (self.gamma if falls else 1) for group in self.optimizer.param_groups]
 
@@ -122,12 +128,14 @@ class MultiStepLR(LRScheduler):
     last_epoch : int
     """
 
-    def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
+    def __init__(
+        self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         self.milestones = sorted(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         factor = self.gamma ** self.milestones.count(self.last_epoch)
         return [group["lr"] * factor for group in self.optimizer.param_groups]
 
@@ -142,11 +150,11 @@ class ExponentialLR(LRScheduler):
     last_epoch : int
     """
 
-    def __init__(self, optimizer, gamma, last_epoch=-1):
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         factor = 1 if self._is_initial else self.gamma
         return [group["lr"] * factor for group in self.optimizer.param_groups]
 
@@ -176,17 +184,22 @@ class LambdaLR(LRScheduler):
     [0.25]
     """
 
-    def __init__(self, optimizer, lr_lambda, last_epoch=-1):
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
         groups = len(optimizer.param_groups)
         self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
         if len(self.lr_lambdas) != groups:
             raise ValueError(f"Expected {groups} lr_lambdas, one for each group, but got {len(self.lr_lambdas)}")
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         return [initial * factor(self.last_epoch) for initial, factor in zip(self.base_lrs, self.lr_lambdas)]
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {name: value for name, value in super().state_dict().items() if name != "lr_lambdas"}
 
 
@@ -214,12 +227,12 @@ class CosineAnnealingLR(LRScheduler):
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016 (without the restarts).
     """
 
-    def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max = _positive("T_max", T_max)
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         rates = [group["lr"] for group in self.optimizer.param_groups]
         if self._is_initial:
             return rates

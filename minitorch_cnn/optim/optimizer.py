@@ -1,15 +1,20 @@
 """The base class of optimizers: groups of parameters with their settings, and the state between steps."""
 
+from __future__ import annotations
+
 import numbers
 import warnings
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.autograd import enable_grad, no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray, before_step
+from minitorch_cnn.backend.annotations import Array, Params
 from minitorch_cnn.backend.arguments import described
 
 __all__ = ["Optimizer"]
@@ -41,12 +46,15 @@ class Optimizer:
     capturable = False  #: whether a step can be part of one that `cuda.capture` records
     like_parameter = ()  #: names of what in the state has its parameter's shape, or is refused by `load_state_dict`
 
-    def __init_subclass__(cls, **kwargs):
+    param_groups: list[dict[str, Any]]
+    state: dict[Tensor, dict[str, Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not {"step", "update", "update_group"}.isdisjoint(vars(cls)):  # what is new in them, no replay would do
             cls.capturable = vars(cls).get("capturable", False)
 
-    def __init__(self, params, defaults):
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor) or not hasattr(params, "__iter__"):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
@@ -67,7 +75,7 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    def add_param_group(self, param_group):
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, such as layers that are thawed later.
 
         Parameters
@@ -95,12 +103,12 @@ class Optimizer:
         settings = {name: _as_python(value) for name, value in {**self.defaults, **param_group}.items()}
         self.param_groups.append({**settings, "params": params})
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, as `backward` adds to those that are there."""
         zero_grad(self._params(), set_to_none)
 
     @no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient.
 
         Parameters
@@ -130,7 +138,7 @@ class Optimizer:
                 param.bump_version()
         return loss
 
-    def update_group(self, params, group):
+    def update_group(self, params: list[Tensor], group: dict[str, Any]) -> None:
         """Change the parameters of a group that have a gradient, one after the other.
 
         Parameters
@@ -143,7 +151,7 @@ class Optimizer:
             gradient = -param.grad.array if group.get("maximize") else param.grad.array
             self.update(param.array, gradient, self.state.setdefault(param, {}), group)
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any], /) -> None:
         """Change one parameter in place.
 
         Parameters
@@ -157,7 +165,7 @@ class Optimizer:
         """
         raise TypeError(f"{type(self).__name__} must define update(parameter, gradient, state, group)")
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Settings and state, in PyTorch's form: parameters are numbered in order.
 
         Returns
@@ -170,7 +178,7 @@ class Optimizer:
         state = {numbers[param]: dict(state) for param, state in self.state.items() if state}
         return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` returned, ours or PyTorch's.
 
         Parameters
@@ -213,7 +221,7 @@ class Optimizer:
     def _params(self):
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for number, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {number}")

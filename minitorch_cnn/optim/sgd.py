@@ -1,6 +1,11 @@
 """Stochastic gradient descent."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import Array, Params
 from minitorch_cnn.gpu.sgd import in_one_launch
 from minitorch_cnn.optim.optimizer import Optimizer, check_rate
 
@@ -48,7 +53,17 @@ class SGD(Optimizer):
     capturable = True
     like_parameter = ("momentum_buffer",)
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         check_rate(lr)
         if momentum < 0:
             raise ValueError(f"Invalid momentum value: {momentum}")
@@ -59,7 +74,7 @@ class SGD(Optimizer):
         rates = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
         super().__init__(params, {**rates, "nesterov": nesterov, "maximize": maximize})
 
-    def update(self, parameter, gradient, state, group):
+    def update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         # float(): with a NumPy float64, the products and the momentum of float32 weights would be float64.
         lr, momentum, weight_decay = float(group["lr"]), float(group["momentum"]), float(group["weight_decay"])
         if weight_decay:

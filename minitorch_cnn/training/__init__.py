@@ -1,7 +1,7 @@
 """Training: the loop, what it measures, and what it leaves behind on disk."""
 
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.backend.parallel import use_threads
-from minitorch_cnn.backend.types import MYPY
 from minitorch_cnn.training import checkpoint, distributed, divergence, history, loop, metrics, progress, runs
 from minitorch_cnn.training.checkpoint import *
 from minitorch_cnn.training.distributed import *

@@ -1,13 +1,20 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped, in one file; see `data.saving`."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import random
+from minitorch_cnn.backend.annotations import FilePath
 from minitorch_cnn.data.saving import CheckpointError, put_back, read_file, take_out, text_of, write_file
+from minitorch_cnn.nn.module import Module
+from minitorch_cnn.optim.lr_scheduler import LRScheduler
+from minitorch_cnn.optim.optimizer import Optimizer
 from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.resumption import check_within
 
@@ -47,12 +54,12 @@ class Checkpoint:
     within: dict | None = None
     schedule: dict = field(default_factory=dict)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         last = f"epoch {self.history[-1].epoch}, {self.history[-1]}" if self.history else "no whole epoch"
         within = f", {self.within['batch']} of {self.within['batches']} batches more" if self.within else ""
         return f"Checkpoint({last}{within}; {len(self.model)} tensors, recipe {self.recipe})"
 
-    def restore(self, net, optimizer=None, schedule=None):
+    def restore(self, net: Module, optimizer: Optimizer | None = None, schedule: LRScheduler | None = None) -> None:
         """Put a network, its optimizer, its schedule and the random numbers back into the state that was saved.
 
         Raises
@@ -89,7 +96,16 @@ class Checkpoint:
                     raise ValueError(f"expected {name} to be like {ours[name]!r}, got {theirs[name]!r}")
 
 
-def save_checkpoint(path, net, optimizer, history, recipe=None, *, within=None, schedule=None):
+def save_checkpoint(
+    path: FilePath,
+    net: Module,
+    optimizer: Optimizer,
+    history: History,
+    recipe: dict[str, Any] | None = None,
+    *,
+    within: dict[str, Any] | None = None,
+    schedule: LRScheduler | None = None,
+) -> None:
     """Save a run, so that it can be continued to the last bit.
 
     Parameters
@@ -122,7 +138,7 @@ def save_checkpoint(path, net, optimizer, history, recipe=None, *, within=None, 
     write_file(path, tensors, state)
 
 
-def load_checkpoint(path):
+def load_checkpoint(path: FilePath) -> Checkpoint:
     """Read what `save_checkpoint` wrote, and verify every byte of it.
 
     Returns
@@ -142,7 +158,7 @@ def load_checkpoint(path):
     return Checkpoint(model=model, **_checked(path, state, tensors))
 
 
-def save_weights(path, net):
+def save_weights(path: FilePath, net: Module) -> None:
     """Save a network's weights alone, under the names of its ``state_dict``.
 
     Equal weights give equal files, byte for byte. PyTorch reads them with ``safetensors.torch.load_file``.
@@ -157,7 +173,7 @@ def save_weights(path, net):
     write_file(path, _state_dict(path, net))
 
 
-def load_weights(path):
+def load_weights(path: FilePath) -> dict[str, Tensor]:
     """Read a network's weights from a file of `save_weights`, of `save_checkpoint`, or of PyTorch's safetensors.
 
     Returns

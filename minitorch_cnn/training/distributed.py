@@ -7,6 +7,8 @@ step, which is that of one process up to rounding. The loop need not know: `Grou
 MPI cannot lose a process and go on. A process that fails ends them all; the last epoch's checkpoint is what stays.
 """
 
+from __future__ import annotations
+
 import io
 import math
 import os
@@ -14,6 +16,8 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +25,9 @@ from minitorch_cnn import nn
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray, parallel, random, to_numpy
+from minitorch_cnn.backend.annotations import Batches, Loss, Self
 from minitorch_cnn.ops.shape import cat
+from minitorch_cnn.optim.optimizer import Optimizer
 from minitorch_cnn.training.parts import Parts
 
 __all__ = ["Group", "join"]
@@ -30,7 +36,7 @@ LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # MPICH 
 PATIENCE, READING_TIME = 1.5, 0.3  # seconds
 
 
-def join():
+def join() -> Group:
     """Join the processes that mpiexec started with this one.
 
     Returns
@@ -88,7 +94,7 @@ class Group:
         On how many threads it computes them: its share of the cores of its machine.
     """
 
-    def __init__(self, mpi=None):
+    def __init__(self, mpi: Any = None) -> None:
         self.rank, self.size, self.threads = 0, 1, len(parallel.available_cores())
         if mpi is not None:
             self.world, self.in_place = mpi.COMM_WORLD, mpi.IN_PLACE
@@ -96,10 +102,12 @@ class Group:
             self.threads = self._share_of_cores(self.world.Split_type(mpi.COMM_TYPE_SHARED))
             parallel.use_threads(self.threads)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Group(process {self.rank} of {self.size}, {self.threads} threads)"
 
-    def prepare(self, net, batches, loss, optimizer):
+    def prepare(
+        self, net: nn.Module, batches: Batches, loss: Loss, optimizer: Optimizer
+    ) -> tuple[Batches, Loss, Optimizer]:
         """Make ready what a training loop works with. With one process, all stays as it is.
 
         Parameters
@@ -134,7 +142,7 @@ class Group:
         batches = self.parts(batches)
         return batches, self.mean(loss), _SharedOptimizer(optimizer, self, batches)
 
-    def start(self, net):
+    def start(self, net: nn.Module) -> None:
         """Give every process the weights, and the state of the random numbers, that the first one has.
 
         Raises
@@ -156,7 +164,7 @@ class Group:
         net.load_state_dict(weights)
         random.set_rng_state(state)
 
-    def parts(self, batches):
+    def parts(self, batches: Batches) -> Batches:
         """Return batches of which each is this process's part; of one process, as they are. See `Parts`.
 
         Raises
@@ -166,7 +174,7 @@ class Group:
         """
         return batches if self.size == 1 else Parts(batches, self.rank, self.size, self._require_one_stream)
 
-    def mean(self, loss):
+    def mean(self, loss: Loss) -> Loss:
         """Return a loss for parts of batches: 0 for one without examples.
 
         Raises
@@ -177,7 +185,7 @@ class Group:
         """
         return loss if self.size == 1 else lambda y_hat, y: _mean_of_part(loss, y_hat, y, self.size)
 
-    def average_gradients(self, parameters, share):
+    def average_gradients(self, parameters: Iterable[Tensor], share: float) -> None:
         """Make gradients of the mean loss over a part those of the mean loss over the batch.
 
         Parameters
@@ -210,23 +218,23 @@ class Group:
         for p, array, holders in zip(parameters, arrays, held):
             p.grad = Tensor(asarray(array.reshape(p.shape), p.device, p.dtype)) if holders else None
 
-    def sum(self, value):
+    def sum(self, value: Any) -> Any:
         """Return the sum of a number, an array or a list of numbers over the processes."""
         if self.size == 1:
             return value
         total = self.world.allreduce(np.asarray(value))
         return total.tolist() if isinstance(value, list) else total
 
-    def once(self, function, *args):
+    def once(self, function: Callable[..., Any], *args: Any) -> Any:
         """Return what a function returns on the first process; the others do not call it."""
         result = function(*args) if self.rank == 0 else None
         return result if self.size == 1 else self.world.bcast(result)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.stdout, sys.stdout = sys.stdout, io.StringIO() if self.rank else sys.stdout
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         sys.stdout = self.stdout
         if self.size == 1 or error is None:
             return

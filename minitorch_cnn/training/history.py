@@ -1,14 +1,19 @@
 """What a training run measured: a table, and its three curves."""
 
+from __future__ import annotations
+
 import csv
 import io
 import math
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from minitorch_cnn.inspection import figures
 from minitorch_cnn.inspection.notebooks import LivePicture
 from minitorch_cnn.inspection.tables import table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Epoch", "History", "LiveCurves"]
 
@@ -25,13 +30,13 @@ class Epoch(NamedTuple):
     examples_per_sec: float  #: of the training steps alone, without loading data and without evaluation
     seconds: float  #: wall clock of the epoch: loading, training and evaluation
 
-    def __str__(self):
+    def __str__(self) -> str:
         accuracies = {"train acc": self.train_acc, "test acc": self.test_acc}
         counted = (f", {name} {value:.3f}" for name, value in accuracies.items() if not math.isnan(value))
         return f"loss {self.loss:.3f}" + "".join(counted)
 
 
-class History(list):
+class History(list[Epoch]):
     """The epochs of a run, in order: a list of `Epoch` that knows how to be a table and a picture.
 
     Examples
@@ -44,7 +49,7 @@ class History(list):
     """
 
     @property
-    def best(self):
+    def best(self) -> Epoch | None:
         """The epoch of the highest test accuracy, or of the lowest loss where there are no accuracies; None of none.
 
         Of equal ones, it is the first.
@@ -52,23 +57,23 @@ class History(list):
         return max(self, key=lambda row: -row.loss if math.isnan(row.test_acc) else row.test_acc, default=None)
 
     @property
-    def examples_per_sec(self):
+    def examples_per_sec(self) -> float:
         """Speed over all epochs, of equal length: examples divided by the seconds spent in training steps."""
         return len(self) / sum(1 / row.examples_per_sec for row in self)
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Wall clock of all epochs together."""
         return sum(row.seconds for row in self)
 
-    def to_csv(self):
+    def to_csv(self) -> str:
         """Return the table as CSV text: the names of the columns, then one line for each epoch."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([Epoch._fields, *self])
         return text.getvalue()
 
     @classmethod
-    def from_csv(cls, text):
+    def from_csv(cls, text: str) -> History:
         """Read the table that `to_csv` wrote.
 
         Raises
@@ -81,7 +86,7 @@ class History(list):
             raise ValueError(f"a history has the columns {','.join(Epoch._fields)}; got {','.join(header)}")
         return cls(Epoch(int(row[0]), *map(float, row[1:])) for row in rows)
 
-    def figure(self, *, dark=False):
+    def figure(self, *, dark: bool = False) -> Figure:
         """Draw train loss, train accuracy and test accuracy over the epochs, as in the chapter.
 
         Parameters
@@ -99,14 +104,14 @@ class History(list):
         title = f"epoch {self[-1].epoch}: {self[-1]}" if self else None
         return _figure_of(points, title, (epochs[0] - 0.5, epochs[-1] + 0.5) if self else None, dark)
 
-    def to_png(self):
+    def to_png(self) -> bytes:
         """Return `figure` as the bytes of a PNG picture."""
         return figures.to_png(self.figure())
 
     def _repr_png_(self):
         return self.to_png()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         header = [name.replace("_", " ").replace("per sec", "/ s") for name in Epoch._fields]
         cells = [
             [f"{row.epoch}", *(f"{value:.3f}" for value in row[1:4]), f"{row[4]:,.0f}", f"{row[5]:.1f}"] for row in self
@@ -134,12 +139,12 @@ class LiveCurves:
     [[2.3, 1.2], [0.1, 0.5], [0.6]]
     """
 
-    def __init__(self, epochs=None):
+    def __init__(self, epochs: int | None = None) -> None:
         self.epochs = epochs
         self.points = {name: ([], []) for name in CURVES}
         self._picture, self._drawn_at = LivePicture(), -math.inf
 
-    def __call__(self, epoch, *values):
+    def __call__(self, epoch: float, *values: float | None) -> None:
         """Add what a report says: the epochs so far, and train loss, train accuracy and test accuracy or None."""
         for (xs, ys), value in zip(self.points.values(), values, strict=True):
             if value is not None:
@@ -149,7 +154,7 @@ class LiveCurves:
             self._picture.show(self.figure)
             self._drawn_at = time.monotonic()
 
-    def figure(self):
+    def figure(self) -> Figure:
         """Return the curves as a matplotlib figure."""
         return _figure_of(self.points, None, self.epochs and (0, self.epochs))
 

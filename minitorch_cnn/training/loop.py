@@ -1,17 +1,23 @@
 """The training loop of the chapter, and the evaluation after each epoch."""
 
+from __future__ import annotations
+
 import contextlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn import cuda, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.backend import deferred_checks
+from minitorch_cnn.backend.annotations import Batches, DeviceLike, Loss
 from minitorch_cnn.data import DataLoader, Dataset
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.ops.shape import cat
+from minitorch_cnn.training.distributed import Group
 from minitorch_cnn.training.history import History
 from minitorch_cnn.training.metrics import Accumulator, are_classes, count_correct
 from minitorch_cnn.training.progress import Progress, pairs
@@ -20,10 +26,24 @@ __all__ = ["Evaluation", "evaluate", "train"]
 
 
 def train(
-    net, train_iter, test_iter, *,
-    epochs=10, lr=0.9, loss=F.cross_entropy, optimizer=None, device=None, history=None, progress=True, on_report=None,
-    on_step=None, on_epoch=None, group=None, capture=False, within=None,
-):  # fmt: skip
+    net: nn.Module,
+    train_iter: Batches,
+    test_iter: Batches,
+    *,
+    epochs: int = 10,
+    lr: float = 0.9,
+    loss: Loss = F.cross_entropy,
+    optimizer: optim.Optimizer | None = None,
+    device: DeviceLike = None,
+    history: History | None = None,
+    progress: bool = True,
+    on_report: Callable[[float, float, float, float | None], Any] | None = None,
+    on_step: Callable[[Progress], Any] | None = None,
+    on_epoch: Callable[[optim.Optimizer, History], Any] | None = None,
+    group: Group | None = None,
+    capture: bool = False,
+    within: dict[str, Any] | None = None,
+) -> History:
     """Train a network, and measure it as the chapter does.
 
     Loss and train accuracy are means over an epoch's examples, taken while the weights change; test accuracy is
@@ -152,12 +172,12 @@ class Evaluation:
     confusion: np.ndarray | None
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Share of right answers; nan if there are no classes."""
         return math.nan if self.confusion is None else float(self.confusion.trace() / self.confusion.sum())
 
     @property
-    def class_accuracy(self):
+    def class_accuracy(self) -> np.ndarray:
         """Share of right answers among the examples of each class; nan for a class without any."""
         if self.confusion is None:
             return []
@@ -165,7 +185,14 @@ class Evaluation:
         return [float(r / n) if n else math.nan for r, n in zip(right, examples)]
 
 
-def evaluate(net, data_iter, device=None, group=None, *, loss=F.cross_entropy):
+def evaluate(
+    net: nn.Module,
+    data_iter: Batches,
+    device: DeviceLike = None,
+    group: Group | None = None,
+    *,
+    loss: Loss = F.cross_entropy,
+) -> Evaluation:
     """Measure a network in evaluation mode, and leave each of its modules in the mode it was in.
 
     Parameters

@@ -1,14 +1,17 @@
 """Metrics over many batches: accuracy, loss, seconds."""
 
+from __future__ import annotations
+
 import time
 
 from minitorch_cnn import cuda
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import DeviceLike
 
 __all__ = ["Accumulator", "Timer", "accuracy", "count_correct"]
 
 
-def count_correct(y_hat, y):
+def count_correct(y_hat: Tensor, y: Tensor) -> Tensor:
     """Count the predictions that are right, without waiting for the device.
 
     Parameters
@@ -42,7 +45,7 @@ def are_classes(y_hat, y):
     return y_hat.ndim == 2 and y_hat.shape[1] > 1 and y.ndim == 1 and not y.is_floating_point()
 
 
-def accuracy(y_hat, y):
+def accuracy(y_hat: Tensor, y: Tensor) -> float:
     """Count the predictions that are right, as a number: `count_correct`, read back from the device.
 
     Divide by ``len(y)`` for the accuracy in the usual sense. The name is the chapter's.
@@ -77,10 +80,10 @@ class Accumulator:
     0.5
     """
 
-    def __init__(self, n):
+    def __init__(self, n: int) -> None:
         self.data = [0.0] * n
 
-    def add(self, *args):
+    def add(self, *args: Tensor | float) -> None:
         """Add one value to each of the sums.
 
         Raises
@@ -93,14 +96,14 @@ class Accumulator:
         values = [value.detach() if isinstance(value, Tensor) else value for value in args]
         self.data = [total + value for total, value in zip(self.data, values)]
 
-    def reset(self):
+    def reset(self) -> None:
         """Set every sum back to zero."""
         self.data = [0.0] * len(self.data)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> float:
         return float(self.data[index])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Accumulator({', '.join(f'{float(value):g}' for value in self.data)})"
 
 
@@ -120,33 +123,33 @@ class Timer:
     True
     """
 
-    def __init__(self, device=None):
+    def __init__(self, device: DeviceLike = None) -> None:
         self.times = []
         self.on_gpu = device is not None and str(device).startswith("cuda")
         self.start()
 
-    def start(self):
+    def start(self) -> None:
         """Begin a lap."""
         self.begun = self._now()
 
-    def stop(self):
+    def stop(self) -> float:
         """End the lap, keep its time and return it."""
         self.times.append(self._now() - self.begun)
         return self.times[-1]
 
-    def avg(self):
+    def avg(self) -> float:
         """Return the mean time of a lap."""
         return sum(self.times) / len(self.times)
 
-    def sum(self):
+    def sum(self) -> float:
         """Return the time of all laps."""
         return sum(self.times)
 
-    def cumsum(self):
+    def cumsum(self) -> list[float]:
         """Return the times as they added up, one for each lap."""
         return [sum(self.times[: i + 1]) for i in range(len(self.times))]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Timer({len(self.times)} laps, {self.sum():.3f} s)"
 
     def _now(self):

@@ -1,15 +1,24 @@
 """What surrounds the steps of a training: the stopwatch, the progress bar, and what is told of it on the way."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import deferred_checks
+from minitorch_cnn.backend.annotations import Batches, Loss
+from minitorch_cnn.backend.devices import Device
 from minitorch_cnn.inspection.notebooks import progress_bar
+from minitorch_cnn.nn.module import Module
+from minitorch_cnn.optim.optimizer import Optimizer
+from minitorch_cnn.training.distributed import Group
 from minitorch_cnn.training.divergence import Diverged, explain, first_wrong_weight
-from minitorch_cnn.training.history import Epoch
+from minitorch_cnn.training.history import Epoch, History
 from minitorch_cnn.training.metrics import Accumulator, Timer
 from minitorch_cnn.training.resumption import rest_of, stream_states
 
@@ -39,9 +48,21 @@ class Progress:
     """
 
     def __init__(
-        self, net, optimizer, history, epochs, batches, device,
-        *, group, within, bar, on_report, on_step, on_epoch,
-    ):  # fmt: skip
+        self,
+        net: Module,
+        optimizer: Optimizer,
+        history: History,
+        epochs: int,
+        batches: int,
+        device: Device,
+        *,
+        group: Group | None,
+        within: dict[str, Any] | None,
+        bar: bool,
+        on_report: Callable[..., Any] | None,
+        on_step: Callable[[Progress], Any] | None,
+        on_epoch: Callable[[Optimizer, History], Any] | None,
+    ) -> None:
         self.net, self.optimizer, self.history = net, optimizer, history
         self.epochs, self.batches, self.device, self.group = epochs, batches, device, group
         tells = group is None or group.rank == 0
@@ -50,15 +71,15 @@ class Progress:
         self.epoch, self.batch, self.is_stopped, self.is_saved = 0, 0, False, False
         self.interrupted, self.first_loss = within, None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Progress(epoch {self.epoch} of {self.epochs}, batch {self.batch} of {self.batches})"
 
-    def stop(self):
+    def stop(self) -> None:
         """End the training after this step, as one that was interrupted. Several processes must all do so."""
         self.is_stopped = True
 
     @contextlib.contextmanager
-    def shown(self):
+    def shown(self) -> Iterator[None]:
         """Within the block, a bar shows how much of the run is done, and the time left."""
         within = self.interrupted["batch"] if self.interrupted else 0
         if not self.shows_bar:
@@ -70,7 +91,7 @@ class Progress:
             yield
 
     @contextlib.contextmanager
-    def through(self, epoch, batches):
+    def through(self, epoch: int, batches: Batches) -> Iterator[Iterator[Any]]:
         """An epoch's batches on the device; after each of them, what is to be told is told."""
         self.epoch, self.batch, self.begun = epoch, 0, time.perf_counter()
         self.metric, self.timer, self.loader = Accumulator(3), Timer(self.device), batches
@@ -83,14 +104,14 @@ class Progress:
         with deferred_checks():
             yield self._batches(batches)
 
-    def within(self):
+    def within(self) -> dict[str, Any]:
         """Where the epoch has come to, for a checkpoint within it. Several processes must all ask."""
         self.is_saved = True
         sums, now = self._sums(), stream_states(self.loader)
         took = {"seconds": time.perf_counter() - self.begun, "steps_took": self.timer.sum()}
         return {"batch": self.batch, "batches": self.batches, "sums": sums, "order": self.order, "now": now, **took}
 
-    def watch(self, loss):
+    def watch(self, loss: Loss) -> Loss:
         """The same loss; on a CPU, one that is not finite ends the training before its step. On a GPU, reports look."""
         if str(self.device).startswith("cuda"):
             return loss
@@ -103,7 +124,7 @@ class Progress:
 
         return watched
 
-    def end_epoch(self, test_acc):
+    def end_epoch(self, test_acc: float) -> None:
         """Write the epoch's row, and have it saved."""
         if self.on_report is not None:
             self.on_report(float(self.epoch), None, None, test_acc)

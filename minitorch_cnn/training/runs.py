@@ -1,17 +1,27 @@
 """The folder of a training run: its checkpoints, weights, table and picture, always of one epoch."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import FilePath, Self
 from minitorch_cnn.data.files import STALE_AFTER, atomic_file, make_folder, sweep_temporary_files
 from minitorch_cnn.data.saving import CheckpointError, serialize
-from minitorch_cnn.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from minitorch_cnn.training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from minitorch_cnn.training.divergence import require_finite_weights
 from minitorch_cnn.training.history import History
 from minitorch_cnn.training.lock import FolderLock
+
+if TYPE_CHECKING:
+    from minitorch_cnn.nn.module import Module
+    from minitorch_cnn.optim.lr_scheduler import LRScheduler
+    from minitorch_cnn.optim.optimizer import Optimizer
 
 __all__ = ["Run"]
 
@@ -54,7 +64,7 @@ class Run:
         "metrics.csv", "curves.png",
     )  # fmt: skip
 
-    def __init__(self, folder):
+    def __init__(self, folder: FilePath) -> None:
         if not os.fspath(folder):
             raise ValueError("expected the name of a folder, got an empty one")
         self.folder = Path(folder).expanduser()
@@ -62,7 +72,7 @@ class Run:
         self.every_epoch = self.folder / "epochs"
         self._lock, self._is_made, self._initial = None, False, None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         try:
             last = History.from_csv((self.folder / "metrics.csv").read_text(encoding="utf-8"))[-1]
         except (OSError, ValueError, IndexError):
@@ -70,7 +80,7 @@ class Run:
         return f"Run({str(self.folder)!r}: epoch {last.epoch}, {last})"
 
     @classmethod
-    def fresh(cls, folder):
+    def fresh(cls, folder: FilePath) -> Self:
         """Make the first of ``folder``, ``folder-2``, ``folder-3``, ... that is not there, and return its run.
 
         Of several processes that do this at once, each gets another one.
@@ -89,16 +99,16 @@ class Run:
                 return run
 
     @classmethod
-    def newest(cls, folder):
+    def newest(cls, folder: FilePath) -> Self:
         """Return the run that was saved last of those in a folder; the folder itself as a run, if there is none."""
         saved = [run for run in map(cls, Path(folder).glob("*")) if run.checkpoint.is_file()]
         return max(saved, key=lambda run: run.checkpoint.stat().st_mtime, default=cls(folder))
 
-    def has_results(self):
+    def has_results(self) -> bool:
         """Whether saving here would replace a file."""
         return any((self.folder / name).exists() for name in self.FILES)
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Make the folder, and find out now, not after the first epoch, whether it can be written to.
 
         Raises
@@ -111,7 +121,7 @@ class Run:
         sweep_temporary_files(self.every_epoch, ["*.safetensors"], older_than=0 if self._lock else STALE_AFTER)
         tempfile.TemporaryFile(dir=self.folder).close()
 
-    def begin(self, net):
+    def begin(self, net: Module) -> None:
         """Note the weights that a network begins with: the next `save` or `repair` keeps them, as those of epoch 0.
 
         Whoever goes on with a run calls it too, before the checkpoint is restored into the network: the process that
@@ -119,7 +129,7 @@ class Run:
         """
         self._initial = serialize(net.state_dict())
 
-    def lock(self):
+    def lock(self) -> None:
         """Make the folder, and keep other processes from writing to it until `close` or the end of this one.
 
         Raises
@@ -136,7 +146,7 @@ class Run:
         if not self.folder.is_dir():
             make_folder(self.folder)
 
-    def close(self):
+    def close(self) -> None:
         """Unlock the folder; one that `fresh` has made, and that is empty, goes."""
         if self._lock is not None:
             self._lock.release()
@@ -145,7 +155,16 @@ class Run:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 
-    def save(self, net, optimizer, history, recipe, *, within=None, schedule=None):
+    def save(
+        self,
+        net: Module,
+        optimizer: Optimizer,
+        history: History,
+        recipe: dict[str, Any],
+        *,
+        within: dict[str, Any] | None = None,
+        schedule: LRScheduler | None = None,
+    ) -> None:
         """Save everything; each file is replaced in one step, the checkpoint first. Within an epoch, save that alone.
 
         The arguments are those of `save_checkpoint`.
@@ -172,7 +191,7 @@ class Run:
         elif not self.previous.exists():
             self._put(self.previous, self.checkpoint.read_bytes())
 
-    def load(self):
+    def load(self) -> Checkpoint:
         """Read the last checkpoint; if it is damaged, warn, and read the one before.
 
         Returns
@@ -194,7 +213,7 @@ class Run:
             warnings.warn(f"{error}; so the one before it is taken, {self.previous}", RuntimeWarning, stacklevel=2)
             return checkpoint
 
-    def load_weights(self, best=False):
+    def load_weights(self, best: bool = False) -> dict[str, Tensor]:
         """Read the weights of the last epoch, or of the one with the highest test accuracy.
 
         Returns
@@ -208,7 +227,7 @@ class Run:
         """
         return load_weights(self.best) if best else self.load().model
 
-    def epochs(self):
+    def epochs(self) -> list[int]:
         """The numbers of the epochs whose weights are kept, from 0, the weights that the run began with.
 
         Returns
@@ -219,7 +238,7 @@ class Run:
         names = [path.stem for path in self.every_epoch.glob("*.safetensors")]
         return sorted(int(name) for name in names if name.isdecimal() and len(name) >= 3)
 
-    def load_epoch(self, number):
+    def load_epoch(self, number: int) -> dict[str, Tensor]:
         """Read the weights after an epoch; of number 0, those that the run began with.
 
         Returns
@@ -236,7 +255,7 @@ class Run:
             raise CheckpointError(f"{self.folder} holds no weights of epoch {number}: {there}")
         return load_weights(self._path_of_epoch(number))
 
-    def repair(self, checkpoint):
+    def repair(self, checkpoint: Checkpoint) -> None:
         """Write each file of the folder that is missing, or not of the checkpoint, which `load` has returned.
 
         The weights of earlier epochs do not follow from it; those of later ones, of a checkpoint that was lost, go.

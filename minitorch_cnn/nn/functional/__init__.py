@@ -1,6 +1,6 @@
 """Functions of tensors that layers are made of, by family."""
 
-from minitorch_cnn.backend.types import MYPY
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.nn.functional import (
     activations,
     affine,

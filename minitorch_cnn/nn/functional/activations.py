@@ -6,7 +6,7 @@ import math
 import warnings
 
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend.types import DType
+from minitorch_cnn.backend.annotations import DType
 from minitorch_cnn.nn.functional.checks import refuse_integers
 from minitorch_cnn.ops import classification, elementwise
 from minitorch_cnn.ops.elementwise import LogSigmoid, NormalCDF, sigmoid, tanh, where

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import IntOrPair
 from minitorch_cnn.backend.geometry import span
-from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn.functional.checks import check_conv2d, check_conv_transpose2d, check_fold, check_unfold
 from minitorch_cnn.nn.functional.padding import framed, without_frame
 from minitorch_cnn.ops.convolution import Convolve, ConvolveTransposed

@@ -10,8 +10,8 @@ import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray
+from minitorch_cnn.backend.annotations import IntOrPair
 from minitorch_cnn.backend.geometry import span, window_count
-from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn.functional.checks import check_adaptive_pool2d, check_avg_pool2d, check_max_pool2d
 from minitorch_cnn.nn.functional.padding import framed
 from minitorch_cnn.ops.arithmetic import div

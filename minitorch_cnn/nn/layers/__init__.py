@@ -1,6 +1,6 @@
 """The layers, by family."""
 
-from minitorch_cnn.backend.types import MYPY
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.nn.layers import activation, convolution, dropout, lazy, linear, loss, normalization, pooling
 from minitorch_cnn.nn.layers.activation import *
 from minitorch_cnn.nn.layers.convolution import *

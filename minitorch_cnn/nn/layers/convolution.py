@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import DeviceLike, DType, IntOrPair
 from minitorch_cnn.backend.arguments import pair, whole
 from minitorch_cnn.backend.geometry import paddings, span
-from minitorch_cnn.backend.types import DeviceLike, DType, IntOrPair
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.functional.padding import EXTENSIONS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend.types import DeviceLike, DType, IntOrPair
+from minitorch_cnn.backend.annotations import DeviceLike, DType, IntOrPair
 from minitorch_cnn.nn.functional.checks import batch_of
 from minitorch_cnn.nn.layers.convolution import Conv2d
 from minitorch_cnn.nn.layers.linear import Linear
@@ -80,7 +80,7 @@ class LazyConv2d(_Lazy, Conv2d):
         )
         self._forget_sizes()
 
-    def sizes(self, input):
+    def sizes(self, input: Tensor) -> dict[str, tuple[int, ...]]:
         channels = batch_of("LazyConv2d", input).shape[1]
         if channels % self.groups:
             raise ValueError(f"in_channels must be divisible by groups: {channels} is not divisible by {self.groups}")
@@ -103,7 +103,7 @@ class LazyLinear(_Lazy, Linear):
         super().__init__(0, out_features, bias, device, dtype)
         self._forget_sizes()
 
-    def sizes(self, input):
+    def sizes(self, input: Tensor) -> dict[str, tuple[int, ...]]:
         if not input.ndim:
             raise RuntimeError("LazyLinear expects an input of shape (…, in_features), got a scalar")
         self.in_features = input.shape[-1]
@@ -125,7 +125,7 @@ class _LazyBatchNorm(_Lazy):
         super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self._forget_sizes()
 
-    def sizes(self, input):
+    def sizes(self, input: Tensor) -> dict[str, tuple[int, ...]]:
         self.require_ndim(input)
         self.num_features = input.shape[1]
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))

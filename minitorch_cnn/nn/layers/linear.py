@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import DeviceLike, DType
 from minitorch_cnn.backend.arguments import whole
-from minitorch_cnn.backend.types import DeviceLike, DType
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import DeviceLike, DType
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.dtypes import int64
-from minitorch_cnn.backend.types import DeviceLike, DType
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn import init
 from minitorch_cnn.nn.module import Module

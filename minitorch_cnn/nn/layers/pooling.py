@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import IntOrPair
 from minitorch_cnn.backend.arguments import pair
 from minitorch_cnn.backend.geometry import span
-from minitorch_cnn.backend.types import IntOrPair
 from minitorch_cnn.nn import functional as F
 from minitorch_cnn.nn.module import Module
 

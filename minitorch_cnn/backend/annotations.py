@@ -1,6 +1,7 @@
 """What annotations call the kinds of arguments. Type checkers and people read them; nothing runs by them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -18,6 +19,10 @@ MYPY = False  # True to mypy, and to nobody else: see the faces of the rooms, wh
 Array: TypeAlias = np.ndarray  # or CuPy's, which has the same methods
 TensorLike: TypeAlias = "Tensor | np.ndarray | np.generic | float"  # what can stand beside a tensor in an operation
 Tensors: TypeAlias = "Tensor | Sequence[Tensor]"
+Params: TypeAlias = "Iterable[Tensor | dict[str, Any]]"  # what an optimizer changes: tensors, or groups of them
+Batches: TypeAlias = "Iterable[Any]"  # pairs (x, y)
+Loss: TypeAlias = "Callable[..., Tensor]"  # of the outputs of a network and the targets
+FilePath: TypeAlias = "str | PathLike[str]"
 DType: TypeAlias = "np.dtype | type | str | None"  # minitorch_cnn.float32, float, "float32", or what is usual
 DeviceLike: TypeAlias = "Device | str | None"  # minitorch_cnn.device("cpu"), "cpu", or what is usual
 Dims: TypeAlias = "int | Sequence[int] | None"  # one dimension, some, or all
@@ -27,6 +32,13 @@ IntOrPair: TypeAlias = "int | Sequence[int]"  # 3 or (3, 3): height and width
 F = TypeVar("F", bound=Callable[..., Any])  # what a decorator returns as it came
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
+
+
+class Samples(Protocol):
+    """A data set: what has a length, and samples by their index."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 
 class HasForward(Protocol[P, R]):

@@ -1,0 +1,116 @@
+"""What type checkers and editors see: annotations everywhere, the right types, and mistakes where they are."""
+
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+import typed_uses
+
+import minitorch_cnn as mt
+
+USES = Path(typed_uses.__file__)
+ROOMS = ["", "autograd", "checking", "cuda", "data", "models", "nn", "nn.functional", "nn.init"]
+ROOMS += ["nn.utils", "optim", "optim.lr_scheduler", "training"]
+
+
+def needs(checker):
+    """Skip where a checker is not installed; in continuous integration its absence is a failure."""
+    if importlib.util.find_spec(checker) is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{checker} is not installed: the package's extra `test` has it")
+        pytest.skip(f"{checker} is not installed")
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """The Python of an environment where the package is installed: there, checkers mind what it exports."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    (packages,) = (tmp_path / "venv").glob("**/site-packages")
+    (packages / "minitorch_cnn").symlink_to(Path(mt.__file__).parent)
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return tmp_path / "venv" / "bin" / "python"
+
+
+def checked(*command, cwd):
+    done = subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.stdout
+
+
+def the_mistakes():
+    lines = USES.read_text(encoding="utf-8").splitlines()
+    found = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    assert len(found) == 5
+    return found
+
+
+@pytest.mark.elsewhere("type checkers")
+def test_pyright_finds_the_mistakes_alone(installed, tmp_path):
+    needs("pyright")
+    report = json.loads(checked("pyright", "--outputjson", "--pythonpath", installed, USES, cwd=tmp_path))
+    errors = {d["range"]["start"]["line"] + 1: d["message"] for d in report["generalDiagnostics"]}
+    assert set(errors) == the_mistakes(), errors
+
+
+@pytest.mark.elsewhere("type checkers")
+def test_mypy_finds_the_mistakes_alone(installed, tmp_path):
+    needs("mypy")
+    text = checked("mypy", "--python-executable", installed, "--cache-dir", tmp_path / "cache", USES, cwd=tmp_path)
+    errors = {int(number): message for number, message in re.findall(r":(\d+): error: (.*)", text)}
+    assert set(errors) == the_mistakes(), errors
+
+
+def test_the_right_uses_run():
+    """So that the types asserted there are not of something that the library refuses."""
+    (epoch,) = typed_uses.right()
+    assert epoch.loss > 0
+
+
+def public_functions():
+    """Every public function, and every method of a public class that the package defines, by its path."""
+    for room in ROOMS:
+        module = importlib.import_module(f"minitorch_cnn.{room}".rstrip("."))
+        for name in module.__all__:
+            found = getattr(module, name)
+            if inspect.isfunction(found):
+                yield f"{room}.{name}", found
+            elif inspect.isclass(found):
+                yield from methods(found)
+
+
+def methods(cls):
+    for name in dir(cls):
+        if name.startswith("_") and not re.fullmatch(r"__\w+__", name):
+            continue
+        method = inspect.getattr_static(cls, name)
+        accessors = [method.fget, method.fset, method.fdel] if isinstance(method, property) else [method]
+        for function in accessors:
+            function = inspect.unwrap(getattr(function, "__func__", function)) if function is not None else None
+            if inspect.isfunction(function) and "minitorch_cnn" in function.__code__.co_filename:
+                yield f"{cls.__module__}.{cls.__name__}.{name}", function
+
+
+def test_everything_public_is_annotated():
+    bare = {}
+    for path, function in public_functions():
+        given = function.__annotations__
+        own = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+        if missing := [name for name in [*own, "return"] if name not in given]:
+            bare[path] = missing
+    assert not bare, "\n".join(f"{path} lacks {', '.join(names)}" for path, names in bare.items())
+
+
+def test_signatures_are_short():
+    """What `help` shows of the longest ones fits on a screen: words for kinds of arguments, no paths of modules."""
+    for function in (mt.nn.functional.conv2d, mt.nn.Conv2d, mt.Tensor.sum, mt.zeros):
+        text = str(inspect.signature(function))
+        assert "minitorch_cnn." not in text and "numpy" not in text and "Union" not in text
+        assert len(text) < 350
