@@ -395,6 +395,13 @@ def test_drawing_with_mouse_finger_and_keys(page, run):
     assert page.js("return state.label") == 7
 
 
+# Of how many terms a number is the sum, beside the one on the path; by layers.
+OTHERS = {
+    "there": {1: 24, 3: 3, 4: 149, 6: 3, 7: 399, 9: 119, 11: 83},
+    "back": {10: 9, 8: 83, 6: 119, 3: 16 * 25 - 1},
+}
+
+
 def evaluated(line):
     """The value of a formula that is filled in, between its last two signs of equality, and what stands after them."""
     line = re.sub(r"\([^()]*[a-z][^()]*\)", "", line).replace("\u00a0", "")  # remarks, such as (24 others)
@@ -425,11 +432,13 @@ def test_following_a_number_there_and_back(page, run):
         steps.append((way, at))
         shown = page.text("#card .result")
         if way == "there":
-            place = page.js("return strongestPlace(arguments[0])", at) if at < LAST else 0
+            place = page.js("return state.path[arguments[0]]", at) if at < LAST else 0
             assert shows(shown, truth.values[at][place] if at < LAST else truth.loss.item())
         elif at:
-            assert shows(shown, truth.gradients[at][page.js("return strongestPlace(arguments[0])", at)])
+            assert shows(shown, truth.gradients[at][page.js("return state.path[arguments[0]]", at)])
         filled = next(line for line in reversed(lines) if "SGD" not in line)
+        others = re.search(r"\((\d+) others\)", filled)
+        assert (int(others[1]) if others else 0) == OTHERS[way].get(at, 0)
         found, result = evaluated(filled)
         assert found == pytest.approx(result, rel=0.02, abs=2e-4 * max(1, abs(result)))
         if steps[-1] == ("back", 0):
@@ -470,21 +479,21 @@ def test_the_geometry_follows_its_sliders(page):
 
 
 def test_an_output_of_the_geometry_shows_its_window(page):
-    for name, value in {"size": 7, "kernel": 2, "stride": 3, "padding": 0, "dilation": 2}.items():
+    for name, value in {"size": 6, "kernel": 2, "stride": 3, "padding": 1, "dilation": 2}.items():
         page.slide(f"#geometry-{name}", value)
     page.js("document.getElementById('geometry-output').focus()")
     page.press("\ue012", "\ue013", "\ue012", "\ue013", "\ue014")  # to the first, then one to the right
-    assert "sees rows 0, 2 and columns 3, 5." in page.text("#geometry-rows")
+    assert "sees rows −1, 1 and columns 2, 4." in page.text("#geometry-rows")
     taken = page.js(
         "return [...document.querySelectorAll('#geometry-input rect')].findIndex((r) => r.matches('.taken'))"
     )
-    assert taken == 3
+    assert taken == 3  # the first row of the padding
     assert len(page.all("#geometry-input .taken")) == 4
-    assert len(page.all("#geometry-input .never")) == 49 - 16  # rows and columns 1, 4 and 6
+    assert len(page.all("#geometry-input .never")) == 64 - 16  # seen are rows and columns -1, 1, 2 and 4
     page.js(
         "document.querySelectorAll('#geometry-output rect')[3].dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
-    assert "sees rows 3, 5 and columns 3, 5." in page.text("#geometry-rows")
+    assert "sees rows 2, 4 and columns 2, 4." in page.text("#geometry-rows")
 
 
 def test_the_slider_goes_through_the_epochs(page, run):
@@ -656,6 +665,8 @@ def test_the_page_is_one_small_file(run):
     assert len(page.encode()) < 2_000_000
     assert not re.search(r"""(src|href)=["']?(https?:|//)|@import|url\(""", page)
     assert "<!-- " not in page
+    for source in (*explore.PAGE.glob("*.js"), *explore.PAGE.glob("*.css")):
+        assert max(map(len, source.read_text(encoding="utf-8").splitlines())) <= 120, source.name
 
 
 def test_of_many_epochs_only_some_are_taken():

@@ -3,7 +3,8 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
 function bytesOf(text) {
-  const binary = atob(text), bytes = new Uint8Array(binary.length);
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
 }
@@ -25,7 +26,7 @@ function parametersOf(numbers) {
 }
 
 /** The epochs whose weights are here, in order. The last one's are exact, the others' have 8 bits. */
-const EPOCHS = [...DATA.earlier.map(([number]) => number), DATA.epoch];
+const EPOCHS = [...DATA.earlier.map(([epoch]) => epoch), DATA.epoch];
 
 const unpacked = new Map();
 

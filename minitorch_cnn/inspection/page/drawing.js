@@ -9,18 +9,29 @@ function el(name, attributes = {}, ...children) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "style") Object.assign(element.style, value);
     else if (key.startsWith("aria-") && value !== null) element.setAttribute(key, value);
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value === true ? "" : value);
+    else if (value !== false && value !== null && value !== undefined)
+      element.setAttribute(key, value === true ? "" : value);
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 }
 
-/** Buttons of which one is chosen: radio buttons, with the arrow keys that come with them. Each has a value and words. */
+/** What a formula gives. */
+const result = (x) => el("b", {class: "result"}, number(x));
+
+/** Buttons of which one is chosen, each with a value and words: radio buttons, which arrow keys go through. */
 function choice(fieldset, name, options, chosen, onchange) {
   for (const [value, words] of options) {
-    const checked = value === chosen, change = () => onchange(value);
-    fieldset.append(el("label", {class: "pick"},
-      el("input", {type: "radio", name, value, class: "unseen", checked, onchange: change}), words));
+    const checked = value === chosen;
+    const change = () => onchange(value);
+    fieldset.append(
+      el(
+        "label",
+        {class: "pick"},
+        el("input", {type: "radio", name, value, class: "unseen", checked, onchange: change}),
+        words,
+      ),
+    );
   }
 }
 
@@ -32,7 +43,16 @@ const COLOURS = {grey: LEVELS.map((level) => [level, level, level])}; // 256 of 
 /** Read the colours of the present theme from the style sheet. */
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  const read = (name) => [1, 3, 5].map((i) => parseInt(style.getPropertyValue(`--${name}`).trim().slice(i, i + 2), 16));
+  const read = (name) =>
+    [1, 3, 5].map((i) =>
+      parseInt(
+        style
+          .getPropertyValue(`--${name}`)
+          .trim()
+          .slice(i, i + 2),
+        16,
+      ),
+    );
   const ground = read("ground");
   for (const name of ["blue", "orange"]) {
     const full = read(name);
@@ -84,7 +104,11 @@ class Maps {
     this.rows = Math.ceil(channels / across);
     this.stepX = width * cell + GAP;
     this.stepY = height * cell + GAP;
-    this.canvas = el("canvas", {width: across * this.stepX - GAP, height: this.rows * this.stepY - GAP, "aria-hidden": true});
+    this.canvas = el("canvas", {
+      width: across * this.stepX - GAP,
+      height: this.rows * this.stepY - GAP,
+      "aria-hidden": true,
+    });
     this.boxes = el("div", {class: "boxes", "aria-hidden": true});
     this.element = el("div", {class: "maps", style: {maxWidth: `${2 * this.canvas.width}px`}}, this.canvas, this.boxes);
     this.small = el("canvas", {width, height});
@@ -97,7 +121,8 @@ class Maps {
     context.imageSmoothingEnabled = false;
     for (let c = 0; c < this.channels; c++) {
       drawRows(this.small, array.subarray(c * width * height, (c + 1) * width * height), colour);
-      const x = (c % this.across) * this.stepX, y = Math.floor(c / this.across) * this.stepY;
+      const x = (c % this.across) * this.stepX;
+      const y = Math.floor(c / this.across) * this.stepY;
       context.drawImage(this.small, x, y, width * cell, height * cell);
     }
   }
@@ -107,8 +132,10 @@ class Maps {
     const box = this.canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * this.canvas.width;
     const y = ((event.clientY - box.top) / box.height) * this.canvas.height;
-    const column = Math.floor(x / this.stepX), row = Math.floor(y / this.stepY);
-    const j = Math.floor((x - column * this.stepX) / this.cell), i = Math.floor((y - row * this.stepY) / this.cell);
+    const column = Math.floor(x / this.stepX);
+    const row = Math.floor(y / this.stepY);
+    const j = Math.floor((x - column * this.stepX) / this.cell);
+    const i = Math.floor((y - row * this.stepY) / this.cell);
     const c = row * this.across + column;
     const inside = column < this.across && c < this.channels && j >= 0 && i >= 0 && j < this.width && i < this.height;
     return inside ? placeOf([this.channels, this.height, this.width], [c, i, j]) : -1;
@@ -116,10 +143,17 @@ class Maps {
 
   /** The place that an arrow key leads to, or Page Up and Page Down to the next map. */
   placeBy(key, place) {
-    const shape = [this.channels, this.height, this.width], indices = indicesOf(shape, place);
-    const [axis, by] = {
-      ArrowUp: [1, -1], ArrowDown: [1, 1], ArrowLeft: [2, -1], ArrowRight: [2, 1], PageUp: [0, -1], PageDown: [0, 1],
-    }[key] || [];
+    const shape = [this.channels, this.height, this.width];
+    const indices = indicesOf(shape, place);
+    const [axis, by] =
+      {
+        ArrowUp: [1, -1],
+        ArrowDown: [1, 1],
+        ArrowLeft: [2, -1],
+        ArrowRight: [2, 1],
+        PageUp: [0, -1],
+        PageDown: [0, 1],
+      }[key] || [];
     if (axis === undefined) return -1;
     indices[axis] = Math.min(shape[axis] - 1, Math.max(0, indices[axis] + by));
     return placeOf(shape, indices);
@@ -127,17 +161,25 @@ class Maps {
 
   /** Put a box around rows and columns of a map, as far as they lie in it. */
   mark(kind, channel, row, column, height = 1, width = 1) {
-    const top = Math.max(0, row), left = Math.max(0, column);
-    const bottom = Math.min(this.height, row + height), right = Math.min(this.width, column + width);
+    const top = Math.max(0, row);
+    const left = Math.max(0, column);
+    const bottom = Math.min(this.height, row + height);
+    const right = Math.min(this.width, column + width);
     if (top >= bottom || left >= right) return;
     const x = (channel % this.across) * this.stepX + left * this.cell;
     const y = Math.floor(channel / this.across) * this.stepY + top * this.cell;
     const share = (part, whole) => `${(100 * part) / whole}%`;
-    this.boxes.append(el("i", {class: kind, style: {
-      left: share(x, this.canvas.width), top: share(y, this.canvas.height),
-      width: share((right - left) * this.cell, this.canvas.width),
-      height: share((bottom - top) * this.cell, this.canvas.height),
-    }}));
+    this.boxes.append(
+      el("i", {
+        class: kind,
+        style: {
+          left: share(x, this.canvas.width),
+          top: share(y, this.canvas.height),
+          width: share((right - left) * this.cell, this.canvas.width),
+          height: share((bottom - top) * this.cell, this.canvas.height),
+        },
+      }),
+    );
   }
 
   /** Put a box around a number. */
@@ -152,7 +194,8 @@ class Maps {
 
 /** Draw the numbers or the gradients of a layer. Returns the range of what is drawn: [lowest, highest] or [limit]. */
 function drawLayer(maps, layer, which) {
-  const array = which === "values" ? state.values[layer] : state.gradients.maps[layer], {kind} = LENET[layer];
+  const array = which === "values" ? state.values[layer] : state.gradients.maps[layer];
+  const {kind} = LENET[layer];
   if (which === "gradients" || kind === "conv2d" || kind === "linear") {
     const limit = largest(array);
     maps.draw(array, (x) => signedColour(x, limit));
@@ -166,13 +209,31 @@ function drawLayer(maps, layer, which) {
 /** A matrix as a table, its numbers written into coloured cells. `format` writes them. */
 function matrix(rows, colour, format = short, label = "", marked = -1) {
   let place = 0;
-  return el("table", {class: "matrix", "aria-label": label}, el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((x) => {
-    const background = x === null ? null : colour(x);
-    return el("td", {
-      class: x === null ? "padding" : place++ === marked ? "marked" : null,
-      style: background ? {background: css(background), color: inkOn(background)} : {},
-    }, x === null ? "0" : format(x));
-  })))));
+  return el(
+    "table",
+    {class: "matrix", "aria-label": label},
+    el(
+      "tbody",
+      {},
+      ...rows.map((row) =>
+        el(
+          "tr",
+          {},
+          ...row.map((x) => {
+            const background = x === null ? null : colour(x);
+            return el(
+              "td",
+              {
+                class: x === null ? "padding" : place++ === marked ? "marked" : null,
+                style: background ? {background: css(background), color: inkOn(background)} : {},
+              },
+              x === null ? "0" : format(x),
+            );
+          }),
+        ),
+      ),
+    ),
+  );
 }
 
 /** A row of numbers as a strip of colour. */
@@ -184,7 +245,8 @@ function strip(numbers, colour, label, kind = "strip") {
 
 /** Fill a canvas with one pixel for each number. */
 function drawRows(canvas, numbers, colour) {
-  const context = canvas.getContext("2d"), pixels = context.createImageData(canvas.width, canvas.height);
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(canvas.width, canvas.height);
   for (let i = 0, at = 0; i < numbers.length; i++) {
     const [red, green, blue] = colour(numbers[i]);
     pixels.data[at++] = red;

@@ -1,40 +1,76 @@
 // One path: a number from the image to the loss, step by step, and the gradients on the way back to a weight.
 
 let followNumber; // (layer, index): follow the strongest path through this number
-let strongestPlace; // (layer): where that path goes through it
 
 {
   const place = document.getElementById("path");
   const LAST = LOGITS + 1; // the step of the loss
-  let start = {layer: 0, index: placeOf([28, 28], [14, 14])}, goal = -1;
-  let path = [], paths = [], step = {way: "there", at: 0};
+  let start = {layer: 0, index: placeOf([28, 28], [14, 14])};
+  let goal = -1;
+  let paths = [];
+  let step = {way: "there", at: 0};
 
-  const goalSelect = el("select", {id: "goal", onchange: () => { goal = Number(goalSelect.value); find(); show(); }},
-    el("option", {value: -1}), ...Array.from({length: 10}, (_, k) => el("option", {value: k})));
-  const inputs = ["row", "column"].map((name) => el("input", {type: "number", id: `path-${name}`, min: 0, max: 27, onchange: (event) => {
-    const at = inputs.map((input) => Math.min(27, Math.max(0, Math.round(Number(input.value)) || 0)));
-    followNumber(0, placeOf([28, 28], at));
-  }}));
+  const goalSelect = el(
+    "select",
+    {
+      id: "goal",
+      onchange: () => {
+        goal = Number(goalSelect.value);
+        find();
+        show();
+      },
+    },
+    el("option", {value: -1}),
+    ...Array.from({length: 10}, (_, k) => el("option", {value: k})),
+  );
+  const inputs = ["row", "column"].map((name) =>
+    el("input", {
+      type: "number",
+      id: `path-${name}`,
+      min: 0,
+      max: 27,
+      onchange: () => {
+        const at = inputs.map((input) => Math.min(27, Math.max(0, Math.round(Number(input.value)) || 0)));
+        followNumber(0, placeOf([28, 28], at));
+      },
+    }),
+  );
   const maps = new Maps(...ARRANGEMENTS.input);
   maps.element.classList.add("pickable");
   maps.element.setAttribute("aria-hidden", true);
-  maps.element.addEventListener("click", (event) => { if (maps.placeAt(event) >= 0) followNumber(0, maps.placeAt(event)); });
+  maps.element.addEventListener("click", (event) => {
+    if (maps.placeAt(event) >= 0) followNumber(0, maps.placeAt(event));
+  });
   const share = el("p", {class: "note", id: "share"});
-  const ladder = el("ol", {id: "ladder"}), words = el("div"), sight = el("figure");
+  const ladder = el("ol", {id: "ladder"});
+  const words = el("div");
+  const sight = el("figure");
   const card = el("div", {id: "card"}, words, sight);
   const pictures = LENET.map(({name}) => new Maps(...ARRANGEMENTS[name]));
   const back = el("button", {type: "button", id: "previous", onclick: () => move(-1)});
   const on = el("button", {type: "button", id: "next", onclick: () => move(1)});
   place.append(
-    el("div", {class: "start"},
+    el(
+      "div",
+      {class: "start"},
       maps.element,
-      el("div", {},
-        el("p", {class: "row"},
+      el(
+        "div",
+        {},
+        el(
+          "p",
+          {class: "row"},
           el("span", {class: "pairing"}, el("label", {for: "path-row", "data-text": "follow.row"}), inputs[0]),
-          el("span", {class: "pairing"}, el("label", {for: "path-column", "data-text": "follow.column"}), inputs[1])),
+          el("span", {class: "pairing"}, el("label", {for: "path-column", "data-text": "follow.column"}), inputs[1]),
+        ),
         el("p", {class: "row"}, el("label", {for: "goal", "data-text": "follow.goal"}), goalSelect),
-        share)),
-    ladder, card, el("p", {class: "row buttons"}, back, on));
+        share,
+      ),
+    ),
+    ladder,
+    card,
+    el("p", {class: "row buttons"}, back, on),
+  );
   place.addEventListener("keydown", (event) => {
     if (!ladder.contains(event.target)) return;
     const by = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
@@ -45,7 +81,8 @@ let strongestPlace; // (layer): where that path goes through it
   });
 
   /** The steps in their order: there from layer 0 to the loss, and back from the logits to the weight. */
-  const STEPS = [...Array(LAST + 1).keys()].map((at) => ({way: "there", at}))
+  const STEPS = [...Array(LAST + 1).keys()]
+    .map((at) => ({way: "there", at}))
     .concat([...Array(LOGITS + 1).keys()].reverse().map((at) => ({way: "back", at})));
   const placeOfStep = () => STEPS.findIndex(({way, at}) => way === step.way && at === step.at);
 
@@ -59,7 +96,7 @@ let strongestPlace; // (layer): where that path goes through it
 
   function find() {
     paths = pathsToLoss(state.weights, state.values, state.label, goal);
-    path = strongestPath(paths, start.layer, start.index, state.weights, state.values);
+    state.path = strongestPath(paths, start.layer, start.index, state.weights, state.values);
   }
 
   followNumber = (layer, index) => {
@@ -69,21 +106,21 @@ let strongestPlace; // (layer): where that path goes through it
     show();
   };
 
-  strongestPlace = (layer) => path[layer];
-
   /** The place of the first convolution's weight on this path. */
   function weightOnPath() {
     let found = 0;
-    eachSource(1, path[1], state.weights, state.values, (at, _, weight) => { if (at === path[0]) found = weight; });
+    eachSource(1, state.path[1], state.weights, state.values, (at, _, weight) => {
+      if (at === state.path[0]) found = weight;
+    });
     return found;
   }
 
   /** The product of the derivatives along the path, from a layer to the loss. */
   function derivativeAlong(from) {
-    let product = state.gradients.maps[LOGITS][path[LOGITS]];
+    let product = state.gradients.maps[LOGITS][state.path[LOGITS]];
     for (let layer = LOGITS; layer > from; layer--)
-      eachSource(layer, path[layer], state.weights, state.values, (at, derivative) => {
-        if (at === path[layer - 1]) product *= derivative;
+      eachSource(layer, state.path[layer], state.weights, state.values, (at, derivative) => {
+        if (at === state.path[layer - 1]) product *= derivative;
       });
     return product;
   }
@@ -92,71 +129,107 @@ let strongestPlace; // (layer): where that path goes through it
 
   const own = (text) => el("mark", {}, text);
 
+  /** What is added to the term on the path: the sum of so many others. */
+  const others = (sum, count, key = "follow.others") => `${added(sum)} (${t(key, {count})})`;
+
+  const weightShape = (layer) => DATA.parameters.find(([name]) => name === `${LENET[layer].parameters}.weight`)[1];
+
+  /** The formulas of the loss: lines, each of them a list of texts and elements. */
+  function lossFormula() {
+    const z = state.values[LOGITS];
+    const k = state.label;
+    const p = number(state.probabilities[k]);
+    const sum = z.reduce((total, value) => total + Math.exp(value), 0);
+    return [
+      ["p = e^z / Σ e^z"],
+      [`p(${className(k)}) = e^(${number(z[k])}) / ${number(sum)} = ${p}`],
+      [`${t("follow.loss")} = ${MINUS}ln ${p} = `, result(state.loss)],
+    ];
+  }
+
   /** The formula of a layer for the number on the path, filled in: the term of the number before, and the others. */
   function thereFormula(layer) {
-    if (layer === LAST) {
-      const k = state.label, z = state.values[LOGITS];
-      return [
-        [`p = e^z / Σ e^z`],
-        [`p(${className(k)}) = e^(${number(z[k])}) / ${number(z.reduce((sum, value) => sum + Math.exp(value), 0))} = ${number(state.probabilities[k])}`],
-        [`${t("follow.loss")} = ${MINUS}ln ${number(state.probabilities[k])} = `, el("b", {class: "result"}, number(state.loss))],
-      ];
-    }
-    const x = layer ? state.values[layer - 1][path[layer - 1]] : 0, y = state.values[layer][path[layer]];
-    const result = el("b", {class: "result"}, number(y));
-    const {kind, parameters} = LENET[layer];
-    if (kind === "input") return [[`x = ${Math.round(255 * y * 1000) / 1000} / 255 = `, result]];
-    if (kind === "sigmoid") return [["y = 1 / (1 + e⁻ˣ)"], ["y = 1 / (1 + e^(", own(number(-x)), ")) = ", result]];
-    let mine = 0, weight = -1, others = -1, sum = 0;
-    eachSource(layer, path[layer], state.weights, state.values, (at, derivative, w) => {
-      others++;
-      if (at === path[layer - 1]) [mine, weight] = [derivative, w];
+    const {kind, shape} = LENET[layer];
+    const y = state.values[layer][state.path[layer]];
+    if (kind === "input") return [[`x = ${Math.round(255000 * y) / 1000} / 255 = `, result(y)]];
+    const x = state.values[layer - 1][state.path[layer - 1]];
+    if (kind === "sigmoid") return [["y = 1 / (1 + e⁻ˣ)"], ["y = 1 / (1 + e^(", own(number(-x)), ")) = ", result(y)]];
+    let factor = 0;
+    let place = -1;
+    let count = -1;
+    let sum = 0;
+    eachSource(layer, state.path[layer], state.weights, state.values, (at, derivative, weight) => {
+      count++;
+      if (at === state.path[layer - 1]) [factor, place] = [derivative, weight];
       else if (at >= 0) sum += derivative * state.values[layer - 1][at];
     });
-    if (kind === "avgPool2d") return [["y = (x + x + x + x) / 4"], ["y = ", own(number(x)), " / 4", `${added(sum)} (${t("follow.others", {count: others})}) = `, result]];
-    const shape = DATA.parameters.find(([name]) => name === `${parameters}.weight`)[1];
-    const bias = biasOf(layer, state.weights)[indicesOf(LENET[layer].shape, path[layer])[0]];
+    if (kind === "avgPool2d")
+      return [["y = (x + x + x + x) / 4"], ["y = ", own(number(x)), ` / 4${others(sum, count)} = `, result(y)]];
+    const bias = biasOf(layer, state.weights)[indicesOf(shape, state.path[layer])[0]];
     return [
       ["y = Σ w · x + b"],
-      [`w[${indicesOf(shape, weight).join(", ")}] = ${number(mine)},  b = ${number(bias)}`],
-      ["y = ", `${bracketed(mine)}${TIMES}`, own(number(x)), `${added(sum)} (${t("follow.others", {count: others})})${added(bias)} = `, result],
+      [`w[${indicesOf(weightShape(layer), place).join(", ")}] = ${number(factor)},  b = ${number(bias)}`],
+      [`y = ${bracketed(factor)}${TIMES}`, own(number(x)), `${others(sum, count)}${added(bias)} = `, result(y)],
     ];
   }
 
   /** How the gradient of a number on the path comes about: from that of the next one on it, and from the others. */
   function backFormula(layer) {
-    const dx = state.gradients.maps[layer][path[layer]], result = el("b", {class: "result"}, number(dx));
-    if (layer === LOGITS) {
-      const k = path[LOGITS], right = k === state.label ? 1 : 0;
-      return [[`dz = p ${MINUS} 1 (${className(state.label)}),  dz = p (${t("follow.other.classes")})`],
-              [`dz(${className(k)}) = ${number(state.probabilities[k])} ${MINUS} ${right} = `, result]];
-    }
-    if (layer === 0) {
-      const weight = weightOnPath(), name = "0.weight", shape = DATA.parameters.find(([key]) => key === name)[1];
-      const dw = state.gradients.weights[name][weight], here = state.gradients.maps[1][path[1]] * state.values[0][path[0]];
+    if (layer === LOGITS) return logitFormula();
+    if (layer === 0) return weightFormula();
+    const dx = state.gradients.maps[layer][state.path[layer]];
+    const next = layer + 1;
+    const {kind} = LENET[next];
+    const y = state.values[next][state.path[next]];
+    const dy = state.gradients.maps[next][state.path[next]];
+    if (kind === "sigmoid")
       return [
-        ["dw = Σ dy · x"],
-        [`dw[${indicesOf(shape, weight).join(", ")}] = `, own(number(state.gradients.maps[1][path[1]])), `${TIMES}${number(state.values[0][path[0]])}${
-          added(dw - here)} (${t("follow.places", {count: LENET[1].shape[1] * LENET[1].shape[2] - 1})}) = `, el("b", {class: "result"}, number(dw))],
-        [t("follow.step", {w: number(state.weights[name][weight]), lr: state.lr, after: number(state.weights[name][weight] - state.lr * dw)})],
+        [`dx = dy · y · (1 ${MINUS} y)`],
+        ["dx = ", own(bracketed(dy)), `${TIMES}${number(y)}${TIMES}${number(1 - y)} = `, result(dx)],
       ];
-    }
-    const next = layer + 1, dy = state.gradients.maps[next][path[next]], {kind} = LENET[next];
-    let mine = 0;
-    eachSource(next, path[next], state.weights, state.values, (at, derivative) => { if (at === path[layer]) mine = derivative; });
-    if (kind === "sigmoid") {
-      const y = state.values[next][path[next]];
-      return [[`dx = dy · y · (1 ${MINUS} y)`], ["dx = ", own(bracketed(dy)), `${TIMES}${number(y)}${TIMES}${number(1 - y)} = `, result]];
-    }
-    if (kind === "avgPool2d") return [["dx = dy / 4"], ["dx = ", own(number(dy)), " / 4 = ", result]];
+    if (kind === "avgPool2d") return [["dx = dy / 4"], ["dx = ", own(number(dy)), " / 4 = ", result(dx)]];
+    let factor = 0;
     let count = -1;
-    if (kind === "linear") count += LENET[next].shape[0];
-    else
-      for (let index = 0; index < state.values[next].length; index++)
-        eachSource(next, index, state.weights, state.values, (at) => { if (at === path[layer]) count++; });
+    for (let index = 0; index < state.values[next].length; index++)
+      eachSource(next, index, state.weights, state.values, (at, derivative) => {
+        if (at !== state.path[layer]) return;
+        count++;
+        if (index === state.path[next]) factor = derivative;
+      });
+    const rest = others(dx - factor * dy, count);
+    return [["dx = Σ w · dy"], [`dx = ${bracketed(factor)}${TIMES}`, own(bracketed(dy)), `${rest} = `, result(dx)]];
+  }
+
+  /** Where the way back begins. */
+  function logitFormula() {
+    const k = state.path[LOGITS];
+    const right = k === state.label ? 1 : 0;
     return [
-      ["dx = Σ w · dy"],
-      ["dx = ", `${bracketed(mine)}${TIMES}`, own(bracketed(dy)), `${added(dx - mine * dy)} (${t("follow.others", {count})}) = `, result],
+      [`dz = p ${MINUS} 1 (${className(state.label)}),  dz = p (${t("follow.other.classes")})`],
+      [
+        `dz(${className(k)}) = ${number(state.probabilities[k])} ${MINUS} ${right} = `,
+        result(state.gradients.maps[LOGITS][k]),
+      ],
+    ];
+  }
+
+  /** Where it ends: the gradient of a weight, the sum over all places of its filter; and what a step makes of it. */
+  function weightFormula() {
+    const place = weightOnPath();
+    const x = state.values[0][state.path[0]];
+    const dy = state.gradients.maps[1][state.path[1]];
+    const w = state.weights["0.weight"][place];
+    const dw = state.gradients.weights["0.weight"][place];
+    const rest = others(dw - dy * x, LENET[1].shape[1] * LENET[1].shape[2] - 1, "follow.places");
+    return [
+      ["dw = Σ dy · x"],
+      [
+        `dw[${indicesOf(weightShape(1), place).join(", ")}] = `,
+        own(bracketed(dy)),
+        `${TIMES}${number(x)}${rest} = `,
+        result(dw),
+      ],
+      [t("follow.step", {w: number(w), lr: state.lr, after: number(w - state.lr * dw)})],
     ];
   }
 
@@ -166,56 +239,99 @@ let strongestPlace; // (layer): where that path goes through it
     return at === LOGITS ? "loss" : at === 0 ? "weight" : LENET[at + 1].kind;
   }
 
-  const valueOf = (layer) => (layer === LAST ? state.loss : state.values[layer][path[layer]]);
+  const valueOf = (layer) => (layer === LAST ? state.loss : state.values[layer][state.path[layer]]);
   const titleOf = (layer) => (layer === LAST ? t("follow.loss") : layerName(layer));
 
   function show() {
     goalSelect.options[0].textContent = t("follow.any");
     for (let k = 0; k < 10; k++) goalSelect.options[k + 1].textContent = className(k);
-    const [row, column] = indicesOf([28, 28], path[0]);
+    const [row, column] = indicesOf([28, 28], state.path[0]);
     [inputs[0].value, inputs[1].value] = [row, column];
     maps.draw(state.image, (x) => greyColour(x, 0, 1));
     maps.clear();
-    maps.markPlace("chosen", path[0]);
-    const along = derivativeAlong(0), whole = state.gradients.maps[0][path[0]];
-    share.textContent = t("follow.share", {count: grouped(paths[0].count[path[0]]), along: number(along), whole: number(whole)});
+    maps.markPlace("chosen", state.path[0]);
+    const along = derivativeAlong(0);
+    const whole = state.gradients.maps[0][state.path[0]];
+    share.textContent = t("follow.share", {
+      count: grouped(paths[0].count[state.path[0]]),
+      along: number(along),
+      whole: number(whole),
+    });
 
-    const chip = (way, at, label, value) => el("button", {
-      type: "button", class: `chip ${way}`, "data-way": way, "data-at": at, "aria-current": step.way === way && step.at === at ? "step" : null,
-      tabindex: step.way === way && step.at === at ? 0 : -1,
-      "aria-label": `${t(`follow.${way}`)}: ${label}, ${value}`,
-      onclick: () => {
-        goTo({way, at});
-        ladder.querySelector("[aria-current]").focus({preventScroll: true});
-      }}, value);
-    ladder.replaceChildren(el("li", {class: "ways", "aria-hidden": true}, el("span"),
-      el("span", {}, `${t("follow.there")} →`), el("span", {}, `← ${t("follow.back")}`)), ...Array.from({length: LAST + 1}, (_, at) => el("li", {},
-      el("span", {}, titleOf(at)),
-      chip("there", at, titleOf(at), number(valueOf(at), 3)),
-      at === LAST ? el("span", {class: "turn", "aria-hidden": true}, "↩") : at === 0
-        ? chip("back", 0, t("follow.weight"), number(state.gradients.weights["0.weight"][weightOnPath()], 3))
-        : chip("back", at, titleOf(at), number(state.gradients.maps[at][path[at]], 3)))));
+    const chip = (way, at, label, value) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: `chip ${way}`,
+          "data-way": way,
+          "data-at": at,
+          "aria-current": step.way === way && step.at === at ? "step" : null,
+          tabindex: step.way === way && step.at === at ? 0 : -1,
+          "aria-label": `${t(`follow.${way}`)}: ${label}, ${value}`,
+          onclick: () => {
+            goTo({way, at});
+            ladder.querySelector("[aria-current]").focus({preventScroll: true});
+          },
+        },
+        value,
+      );
+    ladder.replaceChildren(
+      el(
+        "li",
+        {class: "ways", "aria-hidden": true},
+        el("span"),
+        el("span", {}, `${t("follow.there")} →`),
+        el("span", {}, `← ${t("follow.back")}`),
+      ),
+      ...Array.from({length: LAST + 1}, (_, at) =>
+        el(
+          "li",
+          {},
+          el("span", {}, titleOf(at)),
+          chip("there", at, titleOf(at), number(valueOf(at), 3)),
+          at === LAST
+            ? el("span", {class: "turn", "aria-hidden": true}, "↩")
+            : at === 0
+              ? chip("back", 0, t("follow.weight"), number(state.gradients.weights["0.weight"][weightOnPath()], 3))
+              : chip("back", at, titleOf(at), number(state.gradients.maps[at][state.path[at]], 3)),
+        ),
+      ),
+    );
 
-    const {way, at} = step, place = placeOfStep();
-    const name = at === LAST ? t("follow.loss") : way === "back" && at === 0 ? t("follow.weight") : nameOf(at, path[at]);
-    const lines = way === "there" ? thereFormula(at) : backFormula(at);
+    const {way, at} = step;
+    const place = placeOfStep();
+    const name =
+      at === LAST ? t("follow.loss") : way === "back" && at === 0 ? t("follow.weight") : nameOf(at, state.path[at]);
+    const lines = way === "back" ? backFormula(at) : at === LAST ? lossFormula() : thereFormula(at);
     card.className = way;
     words.replaceChildren(
       el("p", {class: "note"}, t("follow.count", {step: place + 1, steps: STEPS.length, way: t(`follow.${way}`)})),
       el("h3", {}, name),
       el("p", {}, t(`follow.${way}.${wordsOf(way, at)}`)),
-      ...lines.map((line) => el("p", {class: "formula"}, ...line)));
-    const layer = Math.min(at, LOGITS), which = way === "there" ? "values" : "gradients";
+      ...lines.map((line) => el("p", {class: "formula"}, ...line)),
+    );
+    const layer = Math.min(at, LOGITS);
+    const which = way === "there" ? "values" : "gradients";
     drawLayer(pictures[layer], layer, which);
     pictures[layer].clear();
-    pictures[layer].markPlace("chosen", path[layer]);
-    sight.replaceChildren(el("figcaption", {}, t(`network.${which}.label`, {layer: layerName(layer), shape: LENET[layer].shape.join(" × ")})),
-      pictures[layer].element);
+    pictures[layer].markPlace("chosen", state.path[layer]);
+    sight.replaceChildren(
+      el(
+        "figcaption",
+        {},
+        t(`network.${which}.label`, {layer: layerName(layer), shape: LENET[layer].shape.join(" × ")}),
+      ),
+      pictures[layer].element,
+    );
     back.textContent = t("follow.previous");
     on.textContent = t("follow.next");
     back.disabled = place === 0;
     on.disabled = place === STEPS.length - 1;
   }
 
-  views.push(() => { find(); show(); });
+  views.push(() => {
+    find();
+    show();
+  });
 }

@@ -17,7 +17,8 @@ const gallery = (() => {
     buttons[next].focus();
   });
 
-  let weights = null, guesses = [];
+  let weights = null;
+  let guesses = [];
   views.push(() => {
     if (weights !== state.weights) {
       weights = state.weights;
@@ -38,9 +39,15 @@ const gallery = (() => {
 
 {
   const maps = new Maps([1, 28, 28], 1, 5);
-  let cursor = placeOf([28, 28], [14, 14]), erases = false, last = null;
-  Object.entries({tabindex: 0, role: "application", "data-label": "draw.board", "aria-describedby": "draw-how"})
-    .forEach(([key, value]) => maps.element.setAttribute(key, value));
+  let cursor = placeOf([28, 28], [14, 14]);
+  let erases = false;
+  let last = null;
+  Object.entries({
+    tabindex: 0,
+    role: "application",
+    "data-label": "draw.board",
+    "aria-describedby": "draw-how",
+  }).forEach(([key, value]) => maps.element.setAttribute(key, value));
   maps.element.classList.add("board");
 
   function paint(change) {
@@ -51,7 +58,8 @@ const gallery = (() => {
 
   /** How far a point is from the line between two others, in cells. */
   function distance(x, y, [fromX, fromY], [toX, toY]) {
-    const [dx, dy] = [toX - fromX, toY - fromY], length = dx * dx + dy * dy;
+    const [dx, dy] = [toX - fromX, toY - fromY];
+    const length = dx * dx + dy * dy;
     const along = length ? Math.min(1, Math.max(0, ((x - fromX) * dx + (y - fromY) * dy) / length)) : 0;
     return Math.hypot(x - fromX - along * dx, y - fromY - along * dy);
   }
@@ -75,7 +83,9 @@ const gallery = (() => {
     last = null;
     stroke(event);
   });
-  maps.element.addEventListener("pointermove", (event) => { if (maps.element.hasPointerCapture(event.pointerId)) stroke(event); });
+  maps.element.addEventListener("pointermove", (event) => {
+    if (maps.element.hasPointerCapture(event.pointerId)) stroke(event);
+  });
   maps.element.addEventListener("keydown", (event) => {
     const to = maps.placeBy(event.key, cursor);
     if (event.key === " " || event.key === "Enter") paint((value, i) => (i === cursor ? (value < 0.5 ? 1 : 0) : value));
@@ -92,24 +102,45 @@ const gallery = (() => {
     maps.markPlace("cursor", cursor);
   }
 
-  const label = el("select", {id: "label", onchange: (event) => {
-    Object.assign(state, {label: Number(event.target.value), losses: []});
-    update();
-  }}, ...Array.from({length: 10}, (_, k) => el("option", {value: k})));
-  const eraser = el("input", {type: "checkbox", id: "eraser", onchange: () => { erases = eraser.checked; }});
+  const label = el(
+    "select",
+    {
+      id: "label",
+      onchange: (event) => {
+        Object.assign(state, {label: Number(event.target.value), losses: []});
+        update();
+      },
+    },
+    ...Array.from({length: 10}, (_, k) => el("option", {value: k})),
+  );
+  const eraser = el("input", {
+    type: "checkbox",
+    id: "eraser",
+    onchange: () => {
+      erases = eraser.checked;
+    },
+  });
 
-  document.getElementById("drawing").append(
-    maps.element,
-    el("p", {class: "row"},
-      el("button", {type: "button", id: "empty", "data-text": "draw.empty", onclick: () => paint(() => 0)}),
-      el("label", {}, eraser, el("span", {"data-text": "draw.erase"}))),
-    el("p", {class: "row"}, el("label", {for: "label", "data-text": "draw.label"}), label),
-    el("p", {class: "note", id: "draw-how", "data-text": "draw.how"}));
+  document
+    .getElementById("drawing")
+    .append(
+      maps.element,
+      el(
+        "p",
+        {class: "row"},
+        el("button", {type: "button", id: "empty", "data-text": "draw.empty", onclick: () => paint(() => 0)}),
+        el("label", {}, eraser, el("span", {"data-text": "draw.erase"})),
+      ),
+      el("p", {class: "row"}, el("label", {for: "label", "data-text": "draw.label"}), label),
+      el("p", {class: "note", id: "draw-how", "data-text": "draw.how"}),
+    );
 
   views.push(() => {
     maps.draw(state.image, (x) => greyColour(x, 0, 1));
     showCursor();
-    [...label.options].forEach((option, k) => { option.textContent = className(k); });
+    [...label.options].forEach((option, k) => {
+      option.textContent = className(k);
+    });
     label.value = state.label;
   });
 }

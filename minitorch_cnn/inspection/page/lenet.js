@@ -38,7 +38,8 @@ function windowPlaces([channels, height, width], geometry) {
       for (let v = 0; v < kernel; v++)
         for (let r = 0; r < windowCount(height, geometry); r++)
           for (let q = 0; q < windowCount(width, geometry); q++) {
-            const row = r * stride + u * dilation - padding, column = q * stride + v * dilation - padding;
+            const row = r * stride + u * dilation - padding;
+            const column = q * stride + v * dilation - padding;
             const inside = row >= 0 && row < height && column >= 0 && column < width;
             places.push(inside ? (c * height + row) * width + column : -1);
           }
@@ -49,14 +50,16 @@ windowPlaces.known = new Map();
 
 /** The windows of x as the columns of a matrix: (C K K, OH OW). */
 function im2col(x, shape, geometry) {
-  const places = windowPlaces(shape, geometry), columns = new Float64Array(places.length);
+  const places = windowPlaces(shape, geometry);
+  const columns = new Float64Array(places.length);
   for (let i = 0; i < places.length; i++) if (places[i] >= 0) columns[i] = x[places[i]];
   return columns;
 }
 
 /** Every window added back to where it came from: the transpose of im2col. */
 function col2im(columns, shape, geometry) {
-  const places = windowPlaces(shape, geometry), x = new Float64Array(shape[0] * shape[1] * shape[2]);
+  const places = windowPlaces(shape, geometry);
+  const x = new Float64Array(shape[0] * shape[1] * shape[2]);
   for (let i = 0; i < places.length; i++) if (places[i] >= 0) x[places[i]] += columns[i];
   return x;
 }
@@ -84,8 +87,10 @@ function transpose(a, rows, columns) {
 
 /** The filters (O, C K K) times the columns, plus the bias: (O, OH OW). */
 function conv2d(x, shape, weight, bias, geometry) {
-  const rows = shape[0] * geometry.kernel ** 2, count = bias.length;
-  const columns = im2col(x, shape, geometry), places = columns.length / rows;
+  const rows = shape[0] * geometry.kernel ** 2;
+  const count = bias.length;
+  const columns = im2col(x, shape, geometry);
+  const places = columns.length / rows;
   const y = matmul(weight, columns, count, rows, places);
   for (let o = 0; o < count; o++) for (let j = 0; j < places; j++) y[o * places + j] += bias[o];
   return y;
@@ -93,7 +98,9 @@ function conv2d(x, shape, weight, bias, geometry) {
 
 /** dx = col2im(weight^T dy),  dWeight = dy columns^T,  dBias = the sums of dy. */
 function conv2dBackward(dy, x, shape, weight, bias, geometry) {
-  const rows = shape[0] * geometry.kernel ** 2, count = bias.length, places = dy.length / count;
+  const rows = shape[0] * geometry.kernel ** 2;
+  const count = bias.length;
+  const places = dy.length / count;
   const columns = im2col(x, shape, geometry);
   return {
     dx: col2im(matmul(transpose(weight, count, rows), dy, rows, count, places), shape, geometry),
@@ -104,7 +111,8 @@ function conv2dBackward(dy, x, shape, weight, bias, geometry) {
 
 /** The mean of each window. Each channel is an image of its own. */
 function avgPool2d(x, [channels, height, width], geometry) {
-  const rows = geometry.kernel ** 2, maps = [];
+  const rows = geometry.kernel ** 2;
+  const maps = [];
   for (let c = 0; c < channels; c++) {
     const map = x.subarray(c * height * width, (c + 1) * height * width);
     const columns = im2col(map, [1, height, width], geometry);
@@ -115,9 +123,17 @@ function avgPool2d(x, [channels, height, width], geometry) {
 
 /** Each element of dy, shared out evenly to its window. */
 function avgPool2dBackward(dy, [channels, height, width], geometry) {
-  const rows = geometry.kernel ** 2, places = dy.length / channels, dx = new Float64Array(channels * height * width);
+  const rows = geometry.kernel ** 2;
+  const places = dy.length / channels;
+  const dx = new Float64Array(channels * height * width);
   for (let c = 0; c < channels; c++) {
-    const columns = matmul(new Float64Array(rows).fill(1 / rows), dy.subarray(c * places, (c + 1) * places), rows, 1, places);
+    const columns = matmul(
+      new Float64Array(rows).fill(1 / rows),
+      dy.subarray(c * places, (c + 1) * places),
+      rows,
+      1,
+      places,
+    );
     dx.set(col2im(columns, [1, height, width], geometry), c * height * width);
   }
   return dx;
@@ -144,7 +160,8 @@ function linearBackward(dy, x, weight) {
 }
 
 function softmax(z) {
-  const largest = Math.max(...z), powers = z.map((value) => Math.exp(value - largest));
+  const largest = Math.max(...z);
+  const powers = z.map((value) => Math.exp(value - largest));
   const sum = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / sum);
 }
@@ -167,7 +184,9 @@ const biasOf = (layer, weights) => weights[`${LENET[layer].parameters}.bias`];
 function forward(weights, image) {
   const values = [image];
   for (let layer = 1; layer < LENET.length; layer++) {
-    const {kind, geometry} = LENET[layer], x = values[layer - 1], shape = LENET[layer - 1].shape;
+    const {kind, geometry} = LENET[layer];
+    const x = values[layer - 1];
+    const shape = LENET[layer - 1].shape;
     if (kind === "conv2d") values.push(conv2d(x, shape, weightOf(layer, weights), biasOf(layer, weights), geometry));
     if (kind === "sigmoid") values.push(sigmoid(x));
     if (kind === "avgPool2d") values.push(avgPool2d(x, shape, geometry));
@@ -181,14 +200,17 @@ function backward(weights, values, label) {
   const gradients = {maps: [], weights: {}};
   let dy = crossEntropyBackward(values[LOGITS], label);
   for (let layer = LOGITS; layer >= 1; layer--) {
-    const {kind, geometry, parameters} = LENET[layer], x = values[layer - 1], shape = LENET[layer - 1].shape;
+    const {kind, geometry, parameters} = LENET[layer];
+    const x = values[layer - 1];
+    const shape = LENET[layer - 1].shape;
     gradients.maps[layer] = dy;
     if (kind === "sigmoid") dy = sigmoidBackward(dy, values[layer]);
     else if (kind === "avgPool2d") dy = avgPool2dBackward(dy, shape, geometry);
     else {
-      const found = kind === "linear"
-        ? linearBackward(dy, x, weightOf(layer, weights))
-        : conv2dBackward(dy, x, shape, weightOf(layer, weights), biasOf(layer, weights), geometry);
+      const found =
+        kind === "linear"
+          ? linearBackward(dy, x, weightOf(layer, weights))
+          : conv2dBackward(dy, x, shape, weightOf(layer, weights), biasOf(layer, weights), geometry);
       gradients.weights[`${parameters}.weight`] = found.dWeight;
       gradients.weights[`${parameters}.bias`] = found.dBias;
       dy = found.dx;
@@ -210,22 +232,27 @@ function sgdStep(weights, gradients, lr) {
 /** Visit what a number of a layer is computed from: visit(place in the layer below, or -1 in the padding; the
  *  derivative by it; the place of the weight between them, or -1). */
 function eachSource(layer, index, weights, values, visit) {
-  const {kind, geometry, shape} = LENET[layer], below = LENET[layer - 1].shape;
+  const {kind, geometry, shape} = LENET[layer];
+  const below = LENET[layer - 1].shape;
   if (kind === "sigmoid") {
     const y = values[layer][index];
     visit(index, y * (1 - y), -1);
   } else if (kind === "linear") {
-    const weight = weightOf(layer, weights), count = weight.length / shape[0];
+    const weight = weightOf(layer, weights);
+    const count = weight.length / shape[0];
     for (let i = 0; i < count; i++) visit(i, weight[index * count + i], index * count + i);
   } else {
-    const {kernel, stride = 1, padding = 0} = geometry, [channels, height, width] = below;
+    const {kernel, stride = 1, padding = 0} = geometry;
+    const [channels, height, width] = below;
     const [channel, row, column] = indicesOf(shape, index);
     const weight = kind === "conv2d" ? weightOf(layer, weights) : null;
-    const first = weight ? 0 : channel, last = weight ? channels - 1 : channel;
+    const first = weight ? 0 : channel;
+    const last = weight ? channels - 1 : channel;
     for (let c = first; c <= last; c++)
       for (let u = 0; u < kernel; u++)
         for (let v = 0; v < kernel; v++) {
-          const i = row * stride + u - padding, j = column * stride + v - padding;
+          const i = row * stride + u - padding;
+          const j = column * stride + v - padding;
           const place = i >= 0 && i < height && j >= 0 && j < width ? (c * height + i) * width + j : -1;
           const at = weight ? ((channel * channels + c) * kernel + u) * kernel + v : -1;
           visit(place, weight ? weight[at] : 1 / kernel ** 2, at);
@@ -253,8 +280,13 @@ function pathsToLoss(weights, values, label, goal = -1) {
   const last = crossEntropyBackward(values[LOGITS], label).map((dz, k) => (goal < 0 || goal === k ? Math.abs(dz) : 0));
   paths[LOGITS] = {best: last, next: null, count: last.map(() => 1)};
   for (let layer = LOGITS; layer >= 1; layer--) {
-    const {best, count} = paths[layer], size = values[layer - 1].length;
-    const below = {best: new Float64Array(size).fill(-1), next: new Int32Array(size).fill(-1), count: new Float64Array(size)};
+    const {best, count} = paths[layer];
+    const size = values[layer - 1].length;
+    const below = {
+      best: new Float64Array(size).fill(-1),
+      next: new Int32Array(size).fill(-1),
+      count: new Float64Array(size),
+    };
     for (let index = 0; index < best.length; index++)
       eachSource(layer, index, weights, values, (place, derivative) => {
         if (place < 0) return;

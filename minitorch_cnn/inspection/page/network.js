@@ -6,7 +6,9 @@
 
   /** A pair of maps of one layer. */
   function row(layer) {
-    const {name, shape} = LENET[layer], pair = {}, parts = [];
+    const {name, shape} = LENET[layer];
+    const pair = {};
+    const parts = [];
     for (const which of ["values", "gradients"]) {
       const maps = (pair[which] = new Maps(...ARRANGEMENTS[name]));
       const caption = el("figcaption");
@@ -19,16 +21,22 @@
       views.push(() => {
         maps.element.setAttribute("aria-label", label());
         const [low, high] = drawLayer(maps, layer, which);
-        caption.textContent = high === undefined
-          ? t(`network.${which}.signed`, {limit: number(low, 3)})
-          : t("network.values.grey", {low: number(low, 3), high: number(high, 3)});
+        caption.textContent =
+          high === undefined
+            ? t(`network.${which}.signed`, {limit: number(low, 3)})
+            : t("network.values.grey", {low: number(low, 3), high: number(high, 3)});
       });
     }
     pairs[layer] = pair;
-    place.append(el("div", {class: "layer", id: `layer-${name}`},
-      el("h3", {}, el("span", {"data-text": `layer.${name}`}), el("code", {}, `${shape.join(" × ")}`)),
-      el("p", {class: "what", "data-text": `what.${LENET[layer].kind}`}),
-      el("div", {class: "pair"}, ...parts)));
+    place.append(
+      el(
+        "div",
+        {class: "layer", id: `layer-${name}`},
+        el("h3", {}, el("span", {"data-text": `layer.${name}`}), el("code", {}, `${shape.join(" × ")}`)),
+        el("p", {class: "what", "data-text": `what.${LENET[layer].kind}`}),
+        el("div", {class: "pair"}, ...parts),
+      ),
+    );
   }
 
   /** Pointer, touch and keys choose a number of these maps. */
@@ -36,7 +44,8 @@
     const current = () => (state.number.layer === layer ? state.number.index : -1);
     maps.element.addEventListener("pointermove", (event) => {
       const at = maps.placeAt(event);
-      if (event.pointerType === "mouse" && !state.number.pinned && at >= 0 && at !== current()) chooseNumber(layer, at, false);
+      if (event.pointerType === "mouse" && !state.number.pinned && at >= 0 && at !== current())
+        chooseNumber(layer, at, false);
     });
     maps.element.addEventListener("click", (event) => {
       const at = maps.placeAt(event);
@@ -51,30 +60,43 @@
       else if (to >= 0) chooseNumber(layer, to, true);
       else return;
       event.preventDefault();
-      say(`${nameOf(layer, state.number.index)}: ${number(state.values[layer][state.number.index])}. ${
-        t("number.gradient", {gradient: number(state.gradients.maps[layer][state.number.index])})}`);
+      say(
+        `${nameOf(layer, state.number.index)}: ${number(state.values[layer][state.number.index])}. ${t(
+          "number.gradient",
+          {gradient: number(state.gradients.maps[layer][state.number.index])},
+        )}`,
+      );
     });
   }
 
   /** Box a number, the window it was computed from, and what lies under that window, down to the image. */
   function showNumber() {
     for (const pair of pairs.flatMap((pair) => [pair.values, pair.gradients])) pair.clear();
-    let {layer, index} = state.number;
+    const {index} = state.number;
+    let {layer} = state.number;
     const shape = LENET[layer].shape;
     if (layer < LOGITS) for (const maps of Object.values(pairs[layer])) maps.markPlace("chosen", index);
     const [channel, row, column] = shape.length === 3 ? indicesOf(shape, index) : [0, 0, 0];
     let field = {channels: [channel], row, column, height: 1, width: 1};
     for (let kind = "window"; layer >= 1; layer--, kind = "field") {
-      const {geometry} = LENET[layer], maps = pairs[layer - 1];
+      const {geometry} = LENET[layer];
+      const maps = pairs[layer - 1];
       if (LENET[layer].kind === "linear") {
-        field = {channels: [...Array(maps.values.channels).keys()], row: 0, column: 0,
-                 height: maps.values.height, width: maps.values.width};
+        field = {
+          channels: [...Array(maps.values.channels).keys()],
+          row: 0,
+          column: 0,
+          height: maps.values.height,
+          width: maps.values.width,
+        };
       } else if (geometry) {
         const {kernel, stride = 1, padding = 0} = geometry;
         field = {
           channels: LENET[layer].kind === "conv2d" ? [...Array(LENET[layer - 1].shape[0]).keys()] : field.channels,
-          row: field.row * stride - padding, column: field.column * stride - padding,
-          height: (field.height - 1) * stride + kernel, width: (field.width - 1) * stride + kernel,
+          row: field.row * stride - padding,
+          column: field.column * stride - padding,
+          height: (field.height - 1) * stride + kernel,
+          width: (field.width - 1) * stride + kernel,
         };
       }
       if (LENET[layer].kind === "sigmoid" && kind === "window" && LENET[layer].shape.length === 1)
@@ -92,35 +114,63 @@
 
   const rows = Array.from({length: 10}, (_, k) => {
     const name = el("button", {type: "button", class: "plain", onclick: () => chooseNumber(LOGITS, k, true)});
-    const parts = {name, logit: el("td", {class: "figure"}), bar: el("i"), share: el("span"), back: el("i"), gradient: el("span")};
-    parts.row = el("tr", {onpointerenter: (event) => {
-      if (event.pointerType === "mouse" && !state.number.pinned) chooseNumber(LOGITS, k, false);
-    }}, el("th", {scope: "row"}, name), parts.logit,
-      el("td", {class: "bar"}, parts.bar, parts.share), el("td", {class: "bar back"}, parts.back, parts.gradient));
+    const parts = {
+      name,
+      logit: el("td", {class: "figure"}),
+      bar: el("i"),
+      share: el("span"),
+      back: el("i"),
+      gradient: el("span"),
+    };
+    parts.row = el(
+      "tr",
+      {
+        onpointerenter: (event) => {
+          if (event.pointerType === "mouse" && !state.number.pinned) chooseNumber(LOGITS, k, false);
+        },
+      },
+      el("th", {scope: "row"}, name),
+      parts.logit,
+      el("td", {class: "bar"}, parts.bar, parts.share),
+      el("td", {class: "bar back"}, parts.back, parts.gradient),
+    );
     return parts;
   });
   const head = ["classes.class", "classes.logit", "classes.share", "classes.gradient"];
-  place.append(el("div", {class: "layer", id: "layer-linear3"},
-    el("h3", {}, el("span", {"data-text": "classes.title"}), el("code", {}, "10")),
-    el("p", {class: "what", "data-text": "what.classes"}),
-    el("table", {id: "classes"},
-      el("thead", {}, el("tr", {}, ...head.map((key) => el("th", {scope: "col", "data-text": key})))),
-      el("tbody", {}, ...rows.map((parts) => parts.row)))));
+  place.append(
+    el(
+      "div",
+      {class: "layer", id: "layer-linear3"},
+      el("h3", {}, el("span", {"data-text": "classes.title"}), el("code", {}, "10")),
+      el("p", {class: "what", "data-text": "what.classes"}),
+      el(
+        "table",
+        {id: "classes"},
+        el("thead", {}, el("tr", {}, ...head.map((key) => el("th", {scope: "col", "data-text": key})))),
+        el("tbody", {}, ...rows.map((parts) => parts.row)),
+      ),
+    ),
+  );
 
-  views.push(() => rows.forEach((parts, k) => {
-    const p = state.probabilities[k], dz = state.gradients.maps[LOGITS][k];
-    parts.name.textContent = className(k);
-    parts.logit.textContent = number(state.values[LOGITS][k], 3);
-    parts.share.textContent = percent(p);
-    parts.gradient.textContent = number(dz, 3);
-    parts.bar.style.width = `${100 * p}%`;
-    parts.back.style.width = `${50 * Math.abs(dz)}%`;
-    parts.back.className = dz < 0 ? "below" : "above";
-    parts.row.classList.toggle("is-label", k === state.label);
-  }));
-  numberViews.push(() => rows.forEach((parts, k) => {
-    const is = state.number.layer === LOGITS && state.number.index === k;
-    parts.row.classList.toggle("is-chosen", is);
-    parts.name.setAttribute("aria-pressed", is);
-  }));
+  views.push(() =>
+    rows.forEach((parts, k) => {
+      const p = state.probabilities[k];
+      const dz = state.gradients.maps[LOGITS][k];
+      parts.name.textContent = className(k);
+      parts.logit.textContent = number(state.values[LOGITS][k], 3);
+      parts.share.textContent = percent(p);
+      parts.gradient.textContent = number(dz, 3);
+      parts.bar.style.width = `${100 * p}%`;
+      parts.back.style.width = `${50 * Math.abs(dz)}%`;
+      parts.back.className = dz < 0 ? "below" : "above";
+      parts.row.classList.toggle("is-label", k === state.label);
+    }),
+  );
+  numberViews.push(() =>
+    rows.forEach((parts, k) => {
+      const is = state.number.layer === LOGITS && state.number.index === k;
+      parts.row.classList.toggle("is-chosen", is);
+      parts.name.setAttribute("aria-pressed", is);
+    }),
+  );
 }

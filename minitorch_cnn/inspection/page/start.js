@@ -26,22 +26,43 @@
 
   const themes = ["auto", "light", "dark"];
   language = remembered("language", Object.keys(LANGUAGES), language);
-  choice(document.getElementById("language"), "language", Object.entries(LANGUAGES).map(([key, name]) => [key, el("span", {}, name)]), language, (chosen) => {
-    language = chosen;
-    remember("language", chosen);
-    applyLanguage();
-    update();
-  });
+  choice(
+    document.getElementById("language"),
+    "language",
+    Object.entries(LANGUAGES).map(([key, name]) => [key, el("span", {}, name)]),
+    language,
+    (chosen) => {
+      language = chosen;
+      remember("language", chosen);
+      applyLanguage();
+      update();
+    },
+  );
   const theme = remembered("theme", themes, "auto");
-  choice(document.getElementById("theme"), "theme", themes.map((name) => [name, el("span", {"data-text": `theme.${name}`})]), theme, (chosen) => {
-    remember("theme", chosen);
-    applyTheme(chosen);
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => applyTheme(document.documentElement.dataset.theme));
+  choice(
+    document.getElementById("theme"),
+    "theme",
+    themes.map((name) => [name, el("span", {"data-text": `theme.${name}`})]),
+    theme,
+    (chosen) => {
+      remember("theme", chosen);
+      applyTheme(chosen);
+    },
+  );
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    applyTheme(document.documentElement.dataset.theme),
+  );
   document.documentElement.dataset.theme = theme;
   readColours();
   const {name, recipe} = DATA;
-  views.push(() => { document.getElementById("made").textContent = t("made", {name, recipe: Object.entries(recipe).map(([key, value]) => `${key} ${value}`).join(", ")}); });
+  views.push(() => {
+    document.getElementById("made").textContent = t("made", {
+      name,
+      recipe: Object.entries(recipe)
+        .map(([key, value]) => `${key} ${value}`)
+        .join(", "),
+    });
+  });
   applyLanguage();
   update();
 }

@@ -6,6 +6,7 @@ const state = {
   label: DATA.labels[DATA.start],
   epoch: EPOCHS.length - 1, // place in EPOCHS
   weights: weightsAfter(EPOCHS.length - 1),
+  path: [], // for each layer, the place of the number that is followed
   lr: 0.1, // learning rate of a step of SGD
   losses: [], // before the first step of SGD made here, and after each
   number: {layer: 1, index: placeOf(LENET[1].shape, [0, 14, 14]), pinned: false},
@@ -54,7 +55,8 @@ function nameOf(layer, index) {
 
 {
   const thumbnail = el("canvas", {width: 28, height: 28, "aria-hidden": true});
-  const words = el("p", {id: "verdict"}), loss = el("p", {id: "loss"});
+  const words = el("p", {id: "verdict"});
+  const loss = el("p", {id: "loss"});
   const epoch = el("span", {id: "epoch-shown"});
   const back = el("button", {type: "button", class: "small", onclick: () => chooseEpoch(state.epoch - 1)}, "‹");
   const on = el("button", {type: "button", class: "small", onclick: () => chooseEpoch(state.epoch + 1)}, "›");
@@ -64,7 +66,9 @@ function nameOf(layer, index) {
     drawRows(thumbnail, state.image, (x) => greyColour(x, 0, 1));
     const guess = guessOf(state.probabilities);
     words.textContent = t(guess === state.label ? "status.right" : "status.wrong", {
-      truth: className(state.label), guess: className(guess), share: percent(state.probabilities[guess]),
+      truth: className(state.label),
+      guess: className(guess),
+      share: percent(state.probabilities[guess]),
     });
     words.className = guess === state.label ? "" : "is-wrong";
     loss.textContent = t("status.loss", {loss: number(state.loss)});

@@ -28,13 +28,15 @@ function say(text) {
 
 // --- numbers -------------------------------------------------------------------------------------------------
 
-const MINUS = "\u2212", TIMES = "\u00a0·\u00a0";
+const MINUS = "\u2212";
+const TIMES = "\u00a0·\u00a0";
 const raised = (number) => String(number).replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
 
 /** A number with four significant digits, small ones with a power of ten. */
 function number(x, digits = 4) {
   if (x === 0 || x === 1 || !Number.isFinite(x)) return String(x);
-  const size = Math.abs(x), sign = x < 0 ? MINUS : "";
+  const size = Math.abs(x);
+  const sign = x < 0 ? MINUS : "";
   if (size >= 1e-3 && size < 1e5) return sign + size.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
   const [mantissa, exponent] = size.toExponential(digits - 2).split("e");
   return `${sign}${mantissa}·10${raised(Number(exponent))}`;
