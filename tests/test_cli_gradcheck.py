@@ -1,6 +1,7 @@
 """The commands gradcheck and summary, on LeNet and on a network of the user's."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -178,7 +179,21 @@ def test_a_picture_that_cannot_be_written(command):
     code, out, err = command(
         "gradcheck", "--model", "right_net:Net", "--input-shape", "1,4", "--plot", "nowhere/error.png"
     )
-    assert code == 1 and "No such file or directory: 'nowhere/error.png'" in err and out == ""
+    assert code == 2 and out == ""
+    assert re.search(r"--plot: there is no folder '.*nowhere' to write 'nowhere/error.png' to", err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "run", "a.png", "--picture", "nowhere/a.png"),
+        ("explore", "--out", "nowhere/a.html"),
+        ("trace", "--picture", "nowhere/a.svg"),
+    ],
+)
+def test_no_command_works_for_a_folder_that_is_not_there(command, arguments):
+    code, out, err = command(*arguments)
+    assert code == 2 and out == "" and "there is no folder" in err and "nowhere' to write" in err
 
 
 def test_gradcheck_of_a_pair_of_functions(command, tmp_path):

@@ -2,6 +2,8 @@
 
 import argparse
 import math
+import os
+from pathlib import Path
 
 
 def at_least(smallest):
@@ -45,18 +47,23 @@ def shape(text):
     return tuple(map(int, sizes))
 
 
-def png(text):
-    """Convert to the name of a PNG file."""
-    if not text.lower().endswith(".png"):
-        raise argparse.ArgumentTypeError(f"expected a name that ends in .png, got {text!r}")
-    return text
+def file_to_write(*endings):
+    """Make a converter to the name of a file with one of these endings, in a folder that is there.
 
+    So that what is wrong with it is said before the work.
+    """
 
-def png_or_svg(text):
-    """Convert to the name of a PNG or an SVG file."""
-    if not text.lower().endswith((".png", ".svg")):
-        raise argparse.ArgumentTypeError(f"expected a name that ends in .png or .svg, got {text!r}")
-    return text
+    def convert(text):
+        if not text.lower().endswith(endings):
+            raise argparse.ArgumentTypeError(f"expected a name that ends in {' or '.join(endings)}, got {text!r}")
+        folder = Path(text).absolute().parent
+        if not folder.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {str(folder)!r} to write {text!r} to")
+        if not os.access(folder, os.W_OK):
+            raise argparse.ArgumentTypeError(f"the folder {str(folder)!r} cannot be written to")
+        return text
+
+    return convert
 
 
 def name_of(text):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from minitorch_cnn import models, training
-from minitorch_cnn.cli.arguments import name_of
+from minitorch_cnn.cli.arguments import file_to_write, name_of
 from minitorch_cnn.cli.running import RUNS, load_data
 from minitorch_cnn.data.files import atomic_file
 from minitorch_cnn.inspection import explore_page
@@ -43,6 +43,9 @@ def add_explore(commands):
     parser.set_defaults(command=explore)
     parser.add_argument("run", nargs="?", type=name_of, help=f"a run's folder (default: the latest in {RUNS})")
     parser.add_argument(
-        "--out", type=name_of, metavar="FILE.html", help="the page (default: explore.html in the run's folder)"
+        "--out",
+        type=file_to_write(".html"),
+        metavar="FILE.html",
+        help="the page (default: explore.html in the run's folder)",
     )
     return parser

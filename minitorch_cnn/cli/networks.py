@@ -1,14 +1,12 @@
 """What ``--model`` means, and the commands that look at a network: ``gradcheck`` and ``summary``."""
 
-import errno
 import importlib
-import os
 import sys
 from pathlib import Path
 
 import minitorch_cnn
 from minitorch_cnn import models, nn, training
-from minitorch_cnn.cli.arguments import at_least, name_of, png, positive, shape
+from minitorch_cnn.cli.arguments import at_least, file_to_write, name_of, positive, shape
 from minitorch_cnn.data.files import atomic_file
 from minitorch_cnn.training.checkpoint import load_saved
 
@@ -115,8 +113,6 @@ def gradcheck(arguments):
     It runs in float64 on a batch of random numbers; its outputs are added up with random weights. With --pair, two
     functions of arrays are compared, forward(*arrays) and backward(dy, *arrays).
     """
-    if arguments.plot and not Path(arguments.plot).absolute().parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), arguments.plot)
     settings = {"eps": arguments.eps, "atol": arguments.atol, "fast_mode": not arguments.full}
     settings["progress"] = not arguments.quiet
     minitorch_cnn.manual_seed(arguments.seed)
@@ -191,7 +187,9 @@ def add_gradcheck(commands):
         ("--atol", positive, 1e-7, "the error allowed, beside a thousandth of the quotient"),
     ):
         parser.add_argument(option, type=convert, default=default, metavar="N", help=f"{help} (default: {default:g})")
-    parser.add_argument("--plot", type=png, metavar="FILE.png", help="draw the error against the step size")
+    parser.add_argument(
+        "--plot", type=file_to_write(".png"), metavar="FILE.png", help="draw the error against the step size"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print what is wrong alone, and no bar")
 
 

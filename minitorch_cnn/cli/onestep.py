@@ -3,7 +3,7 @@
 import minitorch_cnn
 from minitorch_cnn import inspection
 from minitorch_cnn.cli import networks
-from minitorch_cnn.cli.arguments import at_least, name_of, png_or_svg, shape
+from minitorch_cnn.cli.arguments import at_least, file_to_write, name_of, shape
 from minitorch_cnn.data.files import atomic_file
 from minitorch_cnn.nn.functional import cross_entropy
 
@@ -89,5 +89,7 @@ def _add_step(parser):
         help="with the batch (default: 256,1,28,28)",
     )  # fmt: skip
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of weights and images (default: 0)")
-    parser.add_argument("--picture", type=png_or_svg, metavar="FILE", help="draw it as well, as .png or .svg")
+    parser.add_argument(
+        "--picture", type=file_to_write(".png", ".svg"), metavar="FILE", help="draw it as well, as .png or .svg"
+    )
     parser.add_argument("--dark", action="store_true", help="for a page with a dark ground")

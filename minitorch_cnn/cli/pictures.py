@@ -8,7 +8,7 @@ import numpy as np
 import minitorch_cnn
 from minitorch_cnn import data, inspection, training
 from minitorch_cnn.cli import networks
-from minitorch_cnn.cli.arguments import at_least, name_of, one_of, png
+from minitorch_cnn.cli.arguments import at_least, file_to_write, name_of, one_of
 from minitorch_cnn.cli.running import RUNS, load_data
 from minitorch_cnn.data.files import atomic_file, escaped, make_folder
 from minitorch_cnn.training.checkpoint import load_saved
@@ -184,7 +184,10 @@ def add_predict(commands):
     parser.add_argument("run", type=name_of, metavar="RUN", help="a run's folder, its checkpoint, or a file of weights")
     parser.add_argument("images", nargs="+", type=name_of, metavar="IMAGE", help="files of pictures: PNG, JPEG, ...")
     parser.add_argument(
-        "--picture", type=png, metavar="FILE.png", help="draw each picture, what the network sees of it, and its answer"
+        "--picture",
+        type=file_to_write(".png"),
+        metavar="FILE.png",
+        help="draw each picture, what the network sees of it, and its answer",
     )
     _add_network(parser)
 

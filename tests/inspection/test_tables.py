@@ -61,7 +61,15 @@ def test_summaries_and_reports_fit_80_columns(make):
 def test_what_the_command_prints_fits_80_columns(command, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
-    train = ("train", "--device", "cpu", "--epochs")
-    for arguments in ((*train, 11), ("evaluate",), (*train, 12, "--resume"), ("summary",), ("info",), ("--help",)):
+    train, trace = ("train", "--device", "cpu", "--epochs"), ("trace", "--input-shape", "2,1,28,28", "--repeat", 1)
+    for arguments in (
+        (*train, 10),
+        ("evaluate",),
+        (*train, 11, "--resume"),
+        ("summary",),
+        ("info",),
+        ("--help",),
+        trace,
+    ):
         _, out, err = command(*arguments)
         assert max(map(len, (out or err).splitlines())) <= 80, arguments
