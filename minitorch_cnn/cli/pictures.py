@@ -122,8 +122,8 @@ PICTURES = {
 def predict(arguments):
     """Say what a trained network takes a picture for: the three likeliest classes.
 
-    A picture of any size becomes grey and 28×28 pixels. What is dark on bright is inverted, because the network has
-    learned from what is bright on black.
+    A picture of any size becomes grey, is cut to what stands out from its ground, and made 28×28 pixels. What is dark
+    on bright is inverted, because the network has learned from what is bright on black.
     """
     net, _ = networks.trained_network(arguments.run, arguments.best, arguments.model)
     read = []

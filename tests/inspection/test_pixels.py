@@ -63,6 +63,27 @@ def test_the_size_is_changed_by_means_over_areas():
     assert resized(image, 4).mean() == pytest.approx(image.mean())
 
 
+@pytest.mark.parametrize(("ground", "thing", "expected"), [(180, 45, 0.75), (60, 255, 1), (60, 0, 0), (180, 255, 0)])
+def test_the_ground_becomes_black(tmp_path, ground, thing, expected):
+    image = np.full((28, 28), ground, np.uint8)
+    image[10:20, 10:20] = thing
+    read = written(tmp_path, PIL_Image.fromarray(image))
+    assert read.image[0, 0] == pytest.approx(0, abs=1e-6)
+    assert read.image[15, 15] == pytest.approx(expected, abs=1e-6)
+    assert read.is_inverted == (ground == 180)
+
+
+def test_a_picture_of_another_size_is_cut_to_what_stands_out(tmp_path):
+    rng = np.random.default_rng(0)
+    image = 200 + rng.normal(0, 4, (300, 500)).clip(-12, 12)  # a grey wall
+    image[100:200, 30:80] = 20
+    image[250, 450] = 0  # a speck
+    read = written(tmp_path, PIL_Image.fromarray(image.astype(np.uint8)), "p.jpg", quality=95)
+    assert read.original.shape == (300, 500, 3) and read.is_inverted
+    np.testing.assert_allclose(read.image[1:-1, 8:20], 0.9, atol=0.03, err_msg="100 pixels are 28, 50 are 14")
+    np.testing.assert_allclose(read.image[:, [0, 5, 22, 27]], 0, atol=0.03)
+
+
 def test_what_is_not_square_keeps_its_proportions(tmp_path):
     read = written(tmp_path, PIL_Image.fromarray(np.pad(np.full((56, 14), 255, np.uint8), ((0, 0), (7, 7)))))
     assert read.original.shape == (56, 28, 3)
