@@ -6,13 +6,12 @@ the batch size, such as ``lambda batch_size: d2l.sgd(params, lr, batch_size)``.
 
 import copy
 
-import numpy as np
-
 from minitorch_cnn import backend, data, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.arguments import pair
 from minitorch_cnn.d2l.plotting import Animator, show_images
+from minitorch_cnn.data.transforms import interpolation
 from minitorch_cnn.inspection.notebooks import in_notebook
 from minitorch_cnn.training import Accumulator, accuracy
 
@@ -144,7 +143,8 @@ class _Resized(data.Dataset):
         self.dataset = dataset
         height, width = pair("resize", size)
         _, h, w = dataset[0][0].shape
-        self.rows, self.columns = _interpolation(h, height), _interpolation(w, width)
+        self.rows = interpolation(h, height).astype("float32")
+        self.columns = interpolation(w, width).astype("float32")
 
     @property
     def device(self):
@@ -172,12 +172,3 @@ class _Resized(data.Dataset):
         columns = images.array.transpose(2, 1, 3, 0).reshape(h, c * w * n)  # as they lie in memory
         images = (self.rows @ columns).reshape(-1, c, w, n)  # (height, C, W, N)
         return Tensor((self.columns @ images).transpose(3, 1, 0, 2))  # (N, C, height, width)
-
-
-def _interpolation(old, new):
-    """Return the matrix (new, old) that resamples a line of pixels: every row weighs the pixels near one new centre."""
-    scale = old / new
-    centres = (np.arange(new)[:, None] + 0.5) * scale
-    distances = np.abs(np.arange(old) + 0.5 - centres) / max(scale, 1.0)
-    weights = np.maximum(0.0, 1.0 - distances)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

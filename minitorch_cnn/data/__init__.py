@@ -1,7 +1,7 @@
 """Data sets, samplers, the loader that makes batches of them, and Fashion-MNIST with its verified download."""
 
 from minitorch_cnn.backend.annotations import MYPY
-from minitorch_cnn.data import dataloader, dataset, fashion_mnist, idx, sampler
+from minitorch_cnn.data import dataloader, dataset, fashion_mnist, idx, sampler, transforms
 from minitorch_cnn.data.dataloader import *
 from minitorch_cnn.data.dataset import *
 from minitorch_cnn.data.fashion_mnist import *
@@ -9,7 +9,7 @@ from minitorch_cnn.data.idx import *
 from minitorch_cnn.data.sampler import *
 
 if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
-    __all__ = []
+    __all__ = ["transforms"]
     __all__ += dataloader.__all__
     __all__ += dataset.__all__
     __all__ += fashion_mnist.__all__

@@ -37,8 +37,9 @@ class DataLoader:
         The indices of each batch, in place of `batch_size`, `shuffle`, `sampler` and `drop_last`.
     num_workers : int, default 0
         0 makes a batch when it is asked for. Any other number makes the next two ahead, on a thread of this process,
-        while the program computes: NumPy lets go of the interpreter's lock. A data set that draws random numbers needs
-        a `Generator` of its own then. For a data set on a GPU, which works in the background anyway, it is as 0.
+        while the program computes: NumPy lets go of the interpreter's lock. A data set of yours that
+        draws random numbers needs a `Generator` of its own then. For one that says so by its `draws`, as with random
+        transforms, and one on a GPU, which works in the background anyway, it is as 0.
     pin_memory, persistent_workers : bool, default False
         Accepted so that PyTorch's code runs, and without effect.
     collate_fn : callable, optional
@@ -126,7 +127,7 @@ class DataLoader:
         else:
             order = asarray(self._order(), device)  # of the whole pass, at once
             batches = (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self)))
-        if self.num_workers and device == CPU:
+        if self.num_workers and device == CPU and not getattr(self.dataset, "draws", False):
             yield from _map_ahead(self._make_batch, batches)
         else:
             for indices in batches:  # not `map`, for which a StopIteration of the data set would be the end

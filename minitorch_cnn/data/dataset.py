@@ -9,7 +9,7 @@ import math
 import numbers
 import operator
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from minitorch_cnn.backend.annotations import DeviceLike, Samples, Self
 from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.backend.devices import Device
 from minitorch_cnn.backend.random import Generator, default_generator
+from minitorch_cnn.data.transforms import on_batch, to_float
 from minitorch_cnn.ops.operands import plain
 
 __all__ = ["ConcatDataset", "Dataset", "ImageDataset", "Subset", "TensorDataset", "collate", "random_split"]
@@ -48,6 +49,7 @@ class Dataset:
     """
 
     device = CPU
+    draws = False  # whether samples are random numbers' work, of the stream that everything else draws from
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must define __len__")
@@ -126,6 +128,11 @@ class ImageDataset(Dataset):
         uint8, shape (N, H, W) for grey or (N, C, H, W) for coloured images. Not copied.
     labels : array_like of int
         Shape (N,).
+    transform : function of an image, optional
+        Makes the sample of an image, an array (H, W) or (H, W, C) of bytes, on the host; see `data.transforms`, which
+        work on whole batches.
+    target_transform : function of an int, optional
+        Makes what stands beside it of the label.
 
     Attributes
     ----------
@@ -143,7 +150,13 @@ class ImageDataset(Dataset):
     ((1, 28, 28), 0.2, 3)
     """
 
-    def __init__(self, images: np.ndarray, labels: Any) -> None:
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: Any,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+    ) -> None:
         images, labels = np.asarray(images), np.asarray(labels)
         if images.dtype != np.uint8:
             raise TypeError(f"expected uint8 images, got {images.dtype}: for other types there is TensorDataset")
@@ -155,6 +168,11 @@ class ImageDataset(Dataset):
                 f"got {images.shape} and {labels.shape}"
             )
         self.data, self.targets = images, labels.astype(np.int64)
+        self.transform, self.target_transform = transform, target_transform
+
+    @property
+    def draws(self) -> bool:
+        return getattr(self.transform, "draws", False)
 
     @property
     def device(self) -> Device:
@@ -162,6 +180,8 @@ class ImageDataset(Dataset):
 
     def to(self, device: DeviceLike) -> Self:
         device = as_device(device)
+        if self.transform is not None or self.target_transform is not None:
+            return self
         there = copy.copy(self)
         there.data, there.targets = asarray(self.data, device), asarray(self.targets, device)
         return there
@@ -174,25 +194,31 @@ class ImageDataset(Dataset):
         classes = f", {len(self.classes)} classes" if hasattr(self, "classes") else ""
         return f"{type(self).__name__}({len(self):,} images of {shape}{classes})"
 
-    def __getitem__(self, index: Any) -> tuple[Tensor, int]:
-        index = operator.index(index)
-        return Tensor(_to_float(self.data[index, None])[0]), int(self.targets[index])
+    def __getitem__(self, index: Any) -> tuple[Any, Any]:
+        index, label = operator.index(index), int(self.targets[index])
+        label = label if self.target_transform is None else self.target_transform(label)
+        if self.transform is not None:
+            return self.transform(self._pictures([index])[0]), label
+        return Tensor(to_float(self._pixels(index, None))[0]), label
 
     def batch(self, indices: Sequence[int]) -> list[Tensor]:
         indices = asarray(indices, self.device)
-        return [Tensor(_to_float(self.data[indices])), Tensor(self.targets[indices])]
+        labels = Tensor(self.targets[indices])
+        if self.target_transform is not None:
+            labels = collate([self.target_transform(label) for label in labels.tolist()])
+        if self.transform is None:
+            return [Tensor(to_float(self._pixels(indices))), labels]
+        images = on_batch(self.transform, self._pictures(indices))
+        return [images if isinstance(images, Tensor) else Tensor(plain(images)), labels]
 
+    def _pictures(self, indices):
+        """Images as transforms take them: (N, H, W) or (N, H, W, C)."""
+        pixels = self._pixels(indices)
+        return pixels if pixels.ndim == 3 else pixels.transpose(0, 2, 3, 1)
 
-def _to_float(pixels):
-    """Bytes as numbers from 0 to 1, of shape (N, C, H, W), with the batch innermost in memory, as convolution has it.
-
-    One pass over the images turns and divides them.
-    """
-    xp = get_array_module(pixels)
-    pixels = pixels if pixels.ndim == 4 else pixels[:, None]  # (N, C, H, W)
-    pixels = pixels.transpose(2, 1, 3, 0)  # (H, C, W, N)
-    images = xp.empty(pixels.shape, np.float32)
-    return xp.divide(pixels, np.float32(255), out=images, dtype=np.float32).transpose(3, 1, 0, 2)  # (N, C, H, W)
+    def _pixels(self, *index):
+        """Images as networks take them, in bytes: (N, H, W) or (N, C, H, W)."""
+        return self.data[index]
 
 
 class Subset(Dataset):
@@ -219,6 +245,10 @@ class Subset(Dataset):
                 + (mend if indices.dtype.kind == "b" else "")
             )
         self.indices = asarray(indices.astype(np.int64), self.device)
+
+    @property
+    def draws(self) -> bool:
+        return getattr(self.dataset, "draws", False)
 
     @property
     def device(self) -> Device:
@@ -275,6 +305,7 @@ class ConcatDataset(Dataset):
         if not self.datasets:
             raise ValueError("datasets should not be an empty iterable")
         self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
+        self.draws = any(getattr(dataset, "draws", False) for dataset in self.datasets)
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]

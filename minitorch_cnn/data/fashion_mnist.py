@@ -12,7 +12,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from minitorch_cnn.backend.annotations import FilePath
 from minitorch_cnn.data.dataset import ImageDataset
@@ -53,9 +55,9 @@ class FashionMNIST(ImageDataset):
         that has them.
     train : bool, default True
         The 60,000 images to train on, or else the 10,000 to test on.
-    transform, target_transform : None
-        Where torchvision has them. Here there are none: images are tensors in [0, 1] as they come, which is what
-        ``ToTensor`` does, and what else there is to do is done to a whole batch.
+    transform, target_transform : function, optional
+        Of an image, an array (28, 28) of bytes, and of a label; see `data.transforms`. Without one, images are tensors
+        in [0, 1] as they come, which is what ``ToTensor`` does.
     download : bool, default True
         Whether missing files may be fetched: copied from the other folders named above, downloaded from the
         mirrors, or taken from the package ``dataset-fashion-mnist`` of Debian and Ubuntu. Who is asked, and for how
@@ -73,8 +75,6 @@ class FashionMNIST(ImageDataset):
 
     Raises
     ------
-    TypeError
-        If a transform is given.
     RuntimeError
         If `root` holds a wrong file, or if the files cannot be stored, or if no source has them; the text lists every
         source and its reason.
@@ -88,19 +88,13 @@ class FashionMNIST(ImageDataset):
         self,
         root: FilePath | None = None,
         train: bool = True,
-        transform: None = None,
-        target_transform: None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
         download: bool = True,
     ) -> None:
-        if transform is not None or target_transform is not None:
-            raise TypeError(
-                f"FashionMNIST applies no transform, got {transform or target_transform!r}: images are float32 tensors "
-                "of shape (1, 28, 28) in [0, 1]. Do the rest to a batch, such as (X - 0.2860) / 0.3530; and give "
-                "download by its name"
-            )
         split = "train" if train else "t10k"
         payloads = find(root, [f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"], download)
-        super().__init__(*map(parse_idx, payloads))
+        super().__init__(*map(parse_idx, payloads), transform, target_transform)
 
 
 def cache_folder():
