@@ -20,11 +20,9 @@ def test_linear_regression():
     assert torch.equal(a + b, c)
     assert timer.stop() < loop and timer.sum() == sum(timer.times)
 
-    def density(x, mu, sigma):
-        return np.exp(-((x - mu) ** 2) / (2 * sigma**2)) / math.sqrt(2 * math.pi * sigma**2)
-
     x, params = np.arange(-7, 7, 0.01), [(0, 1), (0, 2), (3, 1)]
-    d2l.plot(x, [density(x, *p) for p in params], "x", "p(x)", figsize=(4.5, 2.5), legend=[str(p) for p in params])
+    densities = [np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi)) for mean, std in params]
+    d2l.plot(x, densities, "x", "p(x)", figsize=(4.5, 2.5), legend=[str(p) for p in params])
     axes = d2l.plt.gca()
     assert [line.get_ydata().max().round(3) for line in axes.lines] == [0.399, 0.199, 0.399]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["(0, 1)", "(0, 2)", "(3, 1)"]
@@ -93,13 +91,13 @@ def test_image_classification_dataset():
     assert next(iter(train_iter))[0].shape == (32, 1, 64, 64)
 
 
-def softmax(X):
-    X_exp = torch.exp(X)
-    return X_exp / X_exp.sum(1, keepdim=True)
+def softmax(scores):
+    powers = torch.exp(scores)
+    return powers / powers.sum(dim=1, keepdim=True)
 
 
-def cross_entropy(y_hat, y):
-    return -torch.log(y_hat[range(len(y_hat)), y])
+def cross_entropy(probabilities, labels):
+    return -probabilities[range(len(labels)), labels].log()
 
 
 def test_softmax_regression_from_scratch(capsys):
@@ -114,9 +112,9 @@ def test_softmax_regression_from_scratch(capsys):
     def updater(batch_size):
         return d2l.sgd([W, b], 0.1, batch_size)
 
-    y, y_hat = torch.tensor([0, 2]), torch.tensor([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
+    y, y_hat = torch.tensor([1, 2]), torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]])
     assert d2l.accuracy(y_hat, y) / len(y) == 0.5
-    assert cross_entropy(y_hat, y).tolist() == pytest.approx([2.3026, 0.6931], abs=1e-4)
+    assert cross_entropy(y_hat, y).tolist() == pytest.approx([math.log(4), -math.log(0.6)])
     metric = d2l.Accumulator(2)
     metric.add(d2l.accuracy(y_hat, y), y.numel())
     assert metric[0] / metric[1] == 0.5

@@ -266,14 +266,10 @@ def test_lr_scheduler():
     device, epochs = d2l.try_gpu(), 4
     train_iter, test_iter = d2l.load_data_fashion_mnist(16)
 
-    class SquareRoot:
-        def __init__(self, lr=0.2):
-            self.lr = lr
+    def falling(epoch):
+        return 0.2 / math.sqrt(epoch + 1)
 
-        def __call__(self, num_update):
-            return self.lr * pow(num_update + 1.0, -0.5)
-
-    d2l.plot(torch.arange(epochs), [SquareRoot()(t) for t in range(epochs)])
+    d2l.plot(torch.arange(epochs), list(map(falling, range(epochs))))
     assert d2l.plt.gca().lines[0].get_ydata()[3] == pytest.approx(0.1)
 
     def train(schedule):
@@ -304,7 +300,7 @@ def test_lr_scheduler():
         assert animator.Y[0][-1] < animator.Y[0][0]
         return rates
 
-    assert train(lambda trainer: SquareRoot()) == pytest.approx([0.2 / (i + 1) ** 0.5 for i in range(4)])
+    assert train(lambda trainer: falling) == pytest.approx([0.2 / (i + 1) ** 0.5 for i in range(4)])
     steps = train(lambda trainer: torch.optim.lr_scheduler.StepLR(trainer, step_size=2, gamma=0.5))
     assert steps == pytest.approx([0.2, 0.2, 0.1, 0.1])
     factors = train(lambda trainer: torch.optim.lr_scheduler.MultiStepLR(trainer, milestones=[1, 3], gamma=0.5))

@@ -40,10 +40,10 @@ def test_lenet(bright, capsys):
 
     @d2l.add_to_class(Own)
     def layer_summary(self, X_shape):
-        X = torch.randn(*X_shape)
+        x = torch.zeros(X_shape)
         for layer in self.net:
-            X = layer(X)
-            print(layer.__class__.__name__, "output shape:\t", X.shape)
+            x = layer(x)
+            print(f"{type(layer).__name__} output shape:\t {x.shape}")
 
     printed = []
     for model in (Own(), d2l.LeNet()):
@@ -80,20 +80,16 @@ def test_alexnet(bright, capsys):
 
 
 def test_vgg(bright, capsys):
-    def vgg_block(num_convs, out_channels):
-        layers = []
-        for _ in range(num_convs):
-            layers += [nn.LazyConv2d(out_channels, kernel_size=3, padding=1), nn.ReLU()]
-        return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
+    def block(convolutions, channels):
+        layers = [nn.Sequential(nn.LazyConv2d(channels, 3, padding=1), nn.ReLU()) for _ in range(convolutions)]
+        return nn.Sequential(*layers, nn.MaxPool2d(2))
 
     class VGG(d2l.Classifier):
         def __init__(self, arch, lr=0.1, num_classes=10):
             super().__init__()
             self.save_hyperparameters()
-            blocks = [vgg_block(*block) for block in arch]
-            self.net = nn.Sequential(
-                *blocks, nn.Flatten(), nn.LazyLinear(64), nn.ReLU(), nn.Dropout(0.5), nn.LazyLinear(num_classes)
-            )
+            head = [nn.Flatten(), nn.LazyLinear(64), nn.ReLU(), nn.Dropout(0.5), nn.LazyLinear(num_classes)]
+            self.net = nn.Sequential(*(block(*sizes) for sizes in arch), *head)
 
     arch = ((1, 4), (1, 8), (2, 16), (2, 16))
     assert summary(VGG(arch), capsys, 1, 1, 64, 64)[3] == ("Sequential", (1, 16, 4, 4))
@@ -101,21 +97,17 @@ def test_vgg(bright, capsys):
 
 
 def test_nin(bright, capsys):
-    def nin_block(out_channels, kernel_size, strides, padding):
-        return nn.Sequential(
-            nn.LazyConv2d(out_channels, kernel_size, strides, padding), nn.ReLU(),
-            nn.LazyConv2d(out_channels, kernel_size=1), nn.ReLU(),
-            nn.LazyConv2d(out_channels, kernel_size=1), nn.ReLU(),
-        )  # fmt: skip
+    def block(channels, *first):
+        layers = [nn.LazyConv2d(channels, *first), nn.LazyConv2d(channels, 1), nn.LazyConv2d(channels, 1)]
+        return nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())))
 
     class NiN(d2l.Classifier):
         def __init__(self, lr=0.1, num_classes=10):
             super().__init__()
             self.save_hyperparameters()
             self.net = nn.Sequential(
-                nin_block(12, kernel_size=11, strides=4, padding=0), nn.MaxPool2d(3, stride=2),
-                nin_block(24, kernel_size=5, strides=1, padding=2), nn.MaxPool2d(3, stride=2), nn.Dropout(0.5),
-                nin_block(num_classes, kernel_size=3, strides=1, padding=1), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(),
+                block(12, 11, 4), nn.MaxPool2d(3, stride=2), block(24, 5, 1, 2), nn.MaxPool2d(3, stride=2),
+                nn.Dropout(0.5), block(num_classes, 3, 1, 1), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(),
             )  # fmt: skip
 
     assert summary(NiN(), capsys, 1, 1, 96, 96)[-2:] == [("AdaptiveAvgPool2d", (1, 10, 1, 1)), ("Flatten", (1, 10))]
@@ -124,38 +116,31 @@ def test_nin(bright, capsys):
 
 def test_googlenet(bright, capsys):
     class Inception(nn.Module):
-        def __init__(self, c1, c2, c3, c4, **kwargs):
-            super().__init__(**kwargs)
-            self.b1_1 = nn.LazyConv2d(c1, kernel_size=1)
-            self.b2_1, self.b2_2 = nn.LazyConv2d(c2[0], kernel_size=1), nn.LazyConv2d(c2[1], kernel_size=3, padding=1)
-            self.b3_1, self.b3_2 = nn.LazyConv2d(c3[0], kernel_size=1), nn.LazyConv2d(c3[1], kernel_size=5, padding=2)
-            self.b4_1 = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
-            self.b4_2 = nn.LazyConv2d(c4, kernel_size=1)
+        def __init__(self, single, triple, quintuple, pooled):
+            super().__init__()
+            self.ways = nn.ModuleList([
+                nn.LazyConv2d(single, 1),
+                nn.Sequential(nn.LazyConv2d(triple[0], 1), nn.ReLU(), nn.LazyConv2d(triple[1], 3, padding=1)),
+                nn.Sequential(nn.LazyConv2d(quintuple[0], 1), nn.ReLU(), nn.LazyConv2d(quintuple[1], 5, padding=2)),
+                nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), nn.LazyConv2d(pooled, 1)),
+            ])  # fmt: skip
 
         def forward(self, x):
-            b1 = F.relu(self.b1_1(x))
-            b2 = F.relu(self.b2_2(F.relu(self.b2_1(x))))
-            b3 = F.relu(self.b3_2(F.relu(self.b3_1(x))))
-            return torch.cat((b1, b2, b3, F.relu(self.b4_2(self.b4_1(x)))), dim=1)
+            return F.relu(torch.cat([way(x) for way in self.ways], dim=1))
 
     class GoogleNet(d2l.Classifier):
-        pass
+        def __init__(self, lr=0.1, num_classes=10):
+            super().__init__()
+            self.save_hyperparameters()
+            self.net = nn.Sequential(self.stem(), self.body(), nn.LazyLinear(num_classes))
 
     @d2l.add_to_class(GoogleNet)
-    def b1(self):
-        return nn.Sequential(
-            nn.LazyConv2d(8, kernel_size=7, stride=2, padding=3), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)
-        )
+    def stem(self):
+        return nn.Sequential(nn.LazyConv2d(8, 7, 2, 3), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
 
     @d2l.add_to_class(GoogleNet)
-    def b2(self):
+    def body(self):
         return nn.Sequential(Inception(4, (4, 8), (2, 4), 4), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
-
-    @d2l.add_to_class(GoogleNet)
-    def __init__(self, lr=0.1, num_classes=10):
-        super(GoogleNet, self).__init__()
-        self.save_hyperparameters()
-        self.net = nn.Sequential(self.b1(), self.b2(), nn.LazyLinear(num_classes))
 
     assert [shape for _, shape in summary(GoogleNet(), capsys, 1, 1, 96, 96)] == [(1, 8, 24, 24), (1, 20), (1, 10)]
     assert learns(GoogleNet(lr=0.1), 48)
@@ -186,32 +171,20 @@ def test_resnet(bright, capsys):
     assert d2l.Residual(6, use_1x1conv=True, strides=2)(X).shape == (4, 6, 3, 3)
 
     class ResNet(d2l.Classifier):
-        def b1(self):
-            return nn.Sequential(
-                nn.LazyConv2d(8, kernel_size=7, stride=2, padding=3), nn.LazyBatchNorm2d(), nn.ReLU(),
-                nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
-            )  # fmt: skip
+        def __init__(self, arch, lr=0.1, num_classes=10):
+            super().__init__()
+            self.save_hyperparameters()
+            stem = [nn.LazyConv2d(8, 7, 2, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)]
+            self.net = nn.Sequential(nn.Sequential(*stem))
+            for number, (depth, channels) in enumerate(arch):
+                self.net.add_module(f"stage {number}", self.stage(depth, channels, shrinks=number > 0))
+            head = nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(num_classes))
+            self.net.add_module("head", head)
 
     @d2l.add_to_class(ResNet)
-    def block(self, num_residuals, num_channels, first_block=False):
-        blk = []
-        for i in range(num_residuals):
-            if i == 0 and not first_block:
-                blk.append(d2l.Residual(num_channels, use_1x1conv=True, strides=2))
-            else:
-                blk.append(d2l.Residual(num_channels))
-        return nn.Sequential(*blk)
-
-    @d2l.add_to_class(ResNet)
-    def __init__(self, arch, lr=0.1, num_classes=10):
-        super(ResNet, self).__init__()
-        self.save_hyperparameters()
-        self.net = nn.Sequential(self.b1())
-        for i, b in enumerate(arch):
-            self.net.add_module(f"b{i + 2}", self.block(*b, first_block=(i == 0)))
-        self.net.add_module(
-            "last", nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(num_classes))
-        )
+    def stage(self, depth, channels, shrinks):
+        first = d2l.Residual(channels, use_1x1conv=True, strides=2) if shrinks else d2l.Residual(channels)
+        return nn.Sequential(first, *(d2l.Residual(channels) for _ in range(depth - 1)))
 
     arch = ((1, 8), (1, 16))
     assert summary(ResNet(arch), capsys, 1, 1, 96, 96)[1:3] == [
@@ -224,41 +197,30 @@ def test_resnet(bright, capsys):
 
 
 def test_densenet(bright, capsys):
-    def conv_block(num_channels):
-        return nn.Sequential(
-            nn.LazyBatchNorm2d(), nn.ReLU(), nn.LazyConv2d(num_channels, kernel_size=3, padding=1)
-        )  # fmt: skip
-
-    class DenseBlock(nn.Module):
-        def __init__(self, num_convs, num_channels):
+    class Dense(nn.Module):
+        def __init__(self, depth, growth):
             super().__init__()
-            self.net = nn.Sequential(*(conv_block(num_channels) for _ in range(num_convs)))
+            self.layers = nn.ModuleList(
+                nn.Sequential(nn.LazyBatchNorm2d(), nn.ReLU(), nn.LazyConv2d(growth, 3, padding=1))
+                for _ in range(depth)
+            )
 
-        def forward(self, X):
-            for blk in self.net:
-                X = torch.cat((X, blk(X)), dim=1)
-            return X
-
-    def transition_block(num_channels):
-        return nn.Sequential(
-            nn.LazyBatchNorm2d(), nn.ReLU(), nn.LazyConv2d(num_channels, kernel_size=1),
-            nn.AvgPool2d(kernel_size=2, stride=2),
-        )  # fmt: skip
+        def forward(self, x):
+            for layer in self.layers:
+                x = torch.cat([x, layer(x)], dim=1)
+            return x
 
     class DenseNet(d2l.Classifier):
-        def __init__(self, num_channels=8, growth_rate=4, arch=(2, 2), lr=0.1, num_classes=10):
+        def __init__(self, lr=0.1, num_classes=10):
             super().__init__()
             self.save_hyperparameters()
-            self.net = nn.Sequential(nn.LazyConv2d(num_channels, kernel_size=7, stride=2, padding=3))
-            for i, num_convs in enumerate(arch):
-                self.net.add_module(f"dense_blk{i + 1}", DenseBlock(num_convs, growth_rate))
-                num_channels += num_convs * growth_rate
-                if i != len(arch) - 1:
-                    num_channels //= 2
-                    self.net.add_module(f"tran_blk{i + 1}", transition_block(num_channels))
-            self.net.add_module("last", nn.Sequential(
-                nn.LazyBatchNorm2d(), nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(num_classes)
-            ))  # fmt: skip
+            self.net = nn.Sequential(
+                nn.LazyConv2d(8, 7, 2, 3), Dense(2, 4),
+                nn.Sequential(nn.LazyBatchNorm2d(), nn.ReLU(), nn.LazyConv2d(8, 1), nn.AvgPool2d(2)), Dense(2, 4),
+                nn.Sequential(
+                    nn.LazyBatchNorm2d(), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(num_classes)
+                ),
+            )  # fmt: skip
 
     shapes = [shape for _, shape in summary(DenseNet(), capsys, 2, 1, 32, 32)]
     assert shapes == [(2, 8, 16, 16), (2, 16, 16, 16), (2, 8, 8, 8), (2, 16, 8, 8), (2, 10)]
@@ -269,30 +231,24 @@ def test_designing_networks(bright, capsys):
     """AnyNet: a stem, stages of ResNeXt blocks, a head; and RegNet, one of them."""
 
     class AnyNet(d2l.Classifier):
-        def stem(self, num_channels):
-            return nn.Sequential(
-                nn.LazyConv2d(num_channels, kernel_size=3, stride=2, padding=1), nn.LazyBatchNorm2d(), nn.ReLU()
-            )
+        def __init__(self, stem, stages, lr=0.1, num_classes=10):
+            super().__init__()
+            self.save_hyperparameters()
+            parts = {"stem": nn.Sequential(nn.LazyConv2d(stem, 3, 2, 1), nn.LazyBatchNorm2d(), nn.ReLU())}
+            parts |= {f"stage {number}": self.stage(*sizes) for number, sizes in enumerate(stages)}
+            parts["head"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(num_classes))
+            self.net = nn.Sequential()
+            for name, part in parts.items():
+                self.net.add_module(name, part)
 
     @d2l.add_to_class(AnyNet)
-    def stage(self, depth, num_channels, groups, bot_mul):
-        first = d2l.ResNeXtBlock(num_channels, groups, bot_mul, use_1x1conv=True, strides=2)
-        return nn.Sequential(first, *(d2l.ResNeXtBlock(num_channels, groups, bot_mul) for _ in range(depth - 1)))
-
-    @d2l.add_to_class(AnyNet)
-    def __init__(self, arch, stem_channels, lr=0.1, num_classes=10):
-        super(AnyNet, self).__init__()
-        self.save_hyperparameters()
-        self.net = nn.Sequential(self.stem(stem_channels))
-        for i, s in enumerate(arch):
-            self.net.add_module(f"stage{i + 1}", self.stage(*s))
-        self.net.add_module(
-            "head", nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(num_classes))
-        )
+    def stage(self, depth, channels, groups, share):
+        blocks = [d2l.ResNeXtBlock(channels, groups, share) for _ in range(depth - 1)]
+        return nn.Sequential(d2l.ResNeXtBlock(channels, groups, share, use_1x1conv=True, strides=2), *blocks)
 
     class RegNet(AnyNet):
         def __init__(self, lr=0.1, num_classes=10):
-            super().__init__(((1, 8, 4, 1), (2, 16, 4, 1)), 8, lr, num_classes)
+            super().__init__(8, [(1, 8, 4, 1), (2, 16, 4, 1)], lr, num_classes)
 
     shapes = [shape for _, shape in summary(RegNet(), capsys, 1, 1, 32, 32)]
     assert shapes == [(1, 8, 16, 16), (1, 8, 8, 8), (1, 16, 4, 4), (1, 10)]

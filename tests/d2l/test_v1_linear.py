@@ -20,17 +20,16 @@ def test_linear_regression():
 
 
 def test_object_oriented_design():
-    class A:
-        def __init__(self):
-            self.b = 1
+    class Counter:
+        count = 1
 
-    a = A()
+    counter = Counter()
 
-    @d2l.add_to_class(A)
-    def twice(self):
-        return 2 * self.b
+    @d2l.add_to_class(Counter)
+    def double(self):
+        return 2 * self.count
 
-    assert a.twice() == 2
+    assert counter.double() == Counter.double(counter) == 2
 
     class Settings(d2l.HyperParameters):
         def __init__(self, a, b, c, *, d=4):
@@ -70,37 +69,38 @@ def test_synthetic_regression_data():
     assert torch.equal(next(iter(data.val_dataloader()))[0], data.X[100:132])  # not shuffled, and not of these
     assert (len(data.train_dataloader()), len(data.val_dataloader())) == (4, 2)
 
-    class Rows(d2l.SyntheticRegressionData):
-        pass
+    class Strided(d2l.SyntheticRegressionData):
+        """Batches of one's own making."""
 
-    @d2l.add_to_class(Rows)
+    @d2l.add_to_class(Strided)
     def get_dataloader(self, train):
-        for i in range(0, self.num_train if train else self.num_val, self.batch_size):
-            yield self.X[i : i + self.batch_size], self.y[i : i + self.batch_size]
+        rows = torch.arange(self.num_train) if train else torch.arange(self.num_train, len(self.X))
+        return [(self.X[rows[k::4]], self.y[rows[k::4]]) for k in range(4)]
 
-    assert len(list(Rows(W, B, num_train=100).train_dataloader())) == 4
+    strided = Strided(W, B, num_train=100, num_val=8)
+    assert torch.equal(strided.train_dataloader()[1][0], strided.X[1:100:4])
+    assert [len(y) for _, y in strided.val_dataloader()] == [2, 2, 2, 2]
     assert isinstance(data, d2l.DataModule)
 
 
 def test_linear_regression_from_scratch(capsys):
-    class Scratch(d2l.Module):
-        def __init__(self, num_inputs, lr, sigma=0.01):
+    class Line(d2l.Module):
+        def __init__(self, inputs, lr):
             super().__init__()
             self.save_hyperparameters()
-            self.w = torch.normal(0, sigma, (num_inputs, 1), requires_grad=True)
-            self.b = torch.zeros(1, requires_grad=True)
+            self.w, self.b = torch.zeros(inputs, 1, requires_grad=True), torch.zeros(1, requires_grad=True)
 
-        def forward(self, X):
-            return torch.matmul(X, self.w) + self.b
+        def forward(self, x):
+            return x @ self.w + self.b
 
         def loss(self, y_hat, y):
-            return ((y_hat - y) ** 2 / 2).mean()
+            return (y_hat - y).square().mean() / 2
 
         def configure_optimizers(self):
             return d2l.SGD([self.w, self.b], self.lr)
 
     data = d2l.SyntheticRegressionData(w=W, b=B, num_train=320, num_val=64)
-    for model in (Scratch(2, lr=0.1), d2l.LinearRegressionScratch(2, lr=0.1)):
+    for model in (Line(2, lr=0.1), d2l.LinearRegressionScratch(2, lr=0.1)):
         trainer = d2l.Trainer(max_epochs=6)
         trainer.fit(model, data)
         assert torch.allclose(model.w.detach().reshape(2), W, atol=0.02)
@@ -125,34 +125,31 @@ def test_linear_regression_from_scratch(capsys):
 def test_weight_decay():
     """200 inputs and 20 examples: the penalty keeps the weights small, whoever computes it."""
 
-    class Data(d2l.DataModule):
-        def __init__(self, num_train, num_val, num_inputs, batch_size):
+    class Wide(d2l.DataModule):
+        def __init__(self, train=20, val=100, inputs=200, batch_size=5):
             self.save_hyperparameters()
-            n = num_train + num_val
-            self.X = torch.randn(n, num_inputs)
-            w, b = torch.ones((num_inputs, 1)) * 0.01, 0.05
-            self.y = torch.matmul(self.X, w) + b + torch.randn(n, 1) * 0.01
+            self.X = torch.randn(train + val, inputs)
+            self.y = 0.05 + 0.01 * self.X.sum(dim=1, keepdim=True) + 0.01 * torch.randn(train + val, 1)
 
         def get_dataloader(self, train):
-            i = slice(0, self.num_train) if train else slice(self.num_train, None)
-            return self.get_tensorloader([self.X, self.y], train, i)
+            return self.get_tensorloader(
+                [self.X, self.y], train, slice(self.train) if train else slice(self.train, None)
+            )
 
     class Decayed(d2l.LinearRegressionScratch):
-        def __init__(self, num_inputs, lambd, lr, sigma=0.01):
-            super().__init__(num_inputs, lr, sigma)
-            self.save_hyperparameters()
+        penalty = 0
 
         def loss(self, y_hat, y):
-            return super().loss(y_hat, y) + self.lambd * (self.w**2).sum() / 2
+            return super().loss(y_hat, y) + self.penalty * self.w.square().sum() / 2
 
-    data, trainer, norms = Data(20, 100, 200, 5), d2l.Trainer(max_epochs=10), []
-    for lambd in (0, 3):
-        model = Decayed(num_inputs=200, lambd=lambd, lr=0.01)
-        model.board.yscale = "log"
-        trainer.fit(model, data)
+    data, norms = Wide(), []
+    for penalty in (0, 3):
+        model = Decayed(data.inputs, lr=0.01)
+        model.penalty, model.board.yscale = penalty, "log"
+        d2l.Trainer(max_epochs=10).fit(model, data)
         assert model.board.fig.axes[0].get_yscale() == "log"
-        norms.append((model.w**2).sum().item() / 2)
-    assert norms[1] < norms[0] / 2
+        norms.append(model.w.norm().item())
+    assert norms[1] < 0.7 * norms[0]
 
 
 def test_image_classification_dataset():
@@ -183,7 +180,7 @@ def test_image_classification_dataset():
 
 def test_base_classification_model():
     model = d2l.Classifier()
-    y_hat, y = torch.tensor([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]]), torch.tensor([0, 2])
+    y_hat, y = torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]), torch.tensor([1, 2])
     assert model.accuracy(y_hat, y).item() == 0.5
     assert model.accuracy(y_hat, y, averaged=False).tolist() == [0, 1]
     assert model.loss(y_hat, y).item() == pytest.approx(nn.functional.cross_entropy(y_hat, y).item())
@@ -201,24 +198,21 @@ def test_base_classification_model():
 
 
 def test_softmax_regression_from_scratch(capsys):
-    class Scratch(d2l.Classifier):
-        def __init__(self, num_inputs, num_outputs, lr, sigma=0.01):
+    class Softmax(d2l.Classifier):
+        def __init__(self, lr):
             super().__init__()
             self.save_hyperparameters()
-            self.W = torch.normal(0, sigma, size=(num_inputs, num_outputs), requires_grad=True)
-            self.b = torch.zeros(num_outputs, requires_grad=True)
+            self.weights = nn.Parameter(torch.zeros(785, 10))
 
-        def parameters(self):
-            return [self.W, self.b]
-
-        def forward(self, X):
-            X_exp = torch.exp(X.reshape((-1, self.W.shape[0])) @ self.W + self.b)
-            return X_exp / X_exp.sum(1, keepdims=True)
+        def forward(self, images):
+            rows = torch.cat([images.flatten(1), torch.ones(len(images), 1)], dim=1)  # 1 for the bias
+            powers = torch.exp(rows @ self.weights)
+            return powers / powers.sum(1, keepdims=True)
 
         def loss(self, y_hat, y):
-            return -torch.log(y_hat[list(range(len(y_hat))), y]).mean()
+            return -y_hat[range(len(y)), y].log().mean()
 
-    data, model = d2l.FashionMNIST(batch_size=16), Scratch(784, 10, lr=0.1)
+    data, model = d2l.FashionMNIST(batch_size=16), Softmax(lr=0.1)
     d2l.Trainer(max_epochs=4).fit(model, data)
     assert "val_acc" in capsys.readouterr().out
     assert model.board.latest()["val_acc"] > 0.9

@@ -1,5 +1,7 @@
 """The 1.0 edition, multilayer perceptrons and the builder's guide; what the classic edition has alike, stands there."""
 
+from itertools import pairwise
+
 import pytest
 
 import minitorch_cnn as torch
@@ -85,19 +87,18 @@ def test_multilayer_perceptrons():
     """By hand and with lazy layers; the hidden units are what makes them more than a linear model."""
 
     class Scratch(d2l.Classifier):
-        def __init__(self, num_inputs, num_outputs, num_hiddens, lr, sigma=0.01):
+        def __init__(self, sizes, lr):
             super().__init__()
             self.save_hyperparameters()
-            self.W1 = nn.Parameter(torch.randn(num_inputs, num_hiddens) * sigma)
-            self.b1 = nn.Parameter(torch.zeros(num_hiddens))
-            self.W2 = nn.Parameter(torch.randn(num_hiddens, num_outputs) * sigma)
-            self.b2 = nn.Parameter(torch.zeros(num_outputs))
+            for number, (inputs, outputs) in enumerate(pairwise(sizes)):  # a row for the bias
+                self.register_parameter(f"layer{number}", nn.Parameter(0.05 * torch.randn(inputs + 1, outputs)))
 
     @d2l.add_to_class(Scratch)
-    def forward(self, X):
-        X = X.reshape((-1, self.num_inputs))
-        H = torch.max(torch.matmul(X, self.W1) + self.b1, torch.zeros(1))
-        return torch.matmul(H, self.W2) + self.b2
+    def forward(self, images):
+        x = images.flatten(1)
+        for number, weights in enumerate(self.parameters()):
+            x = (torch.clamp(x, min=0) if number else x) @ weights[:-1] + weights[-1]
+        return x
 
     class MLP(d2l.Classifier):
         def __init__(self, num_outputs, num_hiddens, lr):
@@ -106,31 +107,24 @@ def test_multilayer_perceptrons():
             self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(num_hiddens), nn.ReLU(), nn.LazyLinear(num_outputs))
 
     data, trainer = d2l.FashionMNIST(batch_size=16), d2l.Trainer(max_epochs=9)
-    for model in (Scratch(784, 10, 32, lr=0.1), MLP(num_outputs=10, num_hiddens=32, lr=0.1)):
+    for model in (Scratch((784, 32, 10), lr=0.1), MLP(num_outputs=10, num_hiddens=32, lr=0.1)):
         trainer.fit(model, data)
         assert model.board.latest()["val_acc"] > 0.9
 
 
 def test_dropout():
-    class DropoutMLP(d2l.Classifier):
-        def __init__(self, num_outputs, num_hiddens_1, num_hiddens_2, dropout_1, dropout_2, lr):
+    class Dropping(d2l.Classifier):
+        def __init__(self, widths, shares, lr, classes=10):
             super().__init__()
             self.save_hyperparameters()
-            self.net = nn.Sequential(
-                nn.Flatten(), nn.LazyLinear(num_hiddens_1), nn.ReLU(), nn.Dropout(dropout_1),
-                nn.LazyLinear(num_hiddens_2), nn.ReLU(), nn.Dropout(dropout_2), nn.LazyLinear(num_outputs),
-            )  # fmt: skip
+            hidden = [
+                nn.Sequential(nn.LazyLinear(width), nn.ReLU(), nn.Dropout(share))
+                for width, share in zip(widths, shares)
+            ]
+            self.net = nn.Sequential(nn.Flatten(), *hidden, nn.LazyLinear(classes))
 
-    hparams = {
-        "num_outputs": 10,
-        "num_hiddens_1": 64,
-        "num_hiddens_2": 64,
-        "dropout_1": 0.5,
-        "dropout_2": 0.5,
-        "lr": 0.2,
-    }
-    model = DropoutMLP(**hparams)
-    assert model.hparams == hparams
+    model = Dropping([64, 64], [0.5, 0.5], lr=0.2)
+    assert {"widths": [64, 64], "lr": 0.2, "classes": 10}.items() <= model.hparams.items()
     d2l.Trainer(max_epochs=9).fit(model, d2l.FashionMNIST(batch_size=16))
     assert model.board.latest()["val_acc"] > 0.9 and not model.training
 
@@ -139,34 +133,31 @@ def test_dropout():
 
 
 def test_layers_and_modules():
-    class MySequential(nn.Module):
-        def __init__(self, *args):
-            super().__init__()
-            for i, module in enumerate(args):
-                self.add_module(str(i), module)
+    class Twice(nn.Module):
+        """A lazy layer that is used twice, with a constant between."""
 
-        def forward(self, X):
+        def __init__(self, size):
+            super().__init__()
+            self.constant, self.layer = torch.rand(size, size), nn.LazyLinear(size)
+
+        def forward(self, x):
+            return self.layer(F.relu(self.layer(x) @ self.constant)).mean()
+
+    class Chain(nn.Module):
+        def __init__(self, *modules):
+            super().__init__()
+            for number, module in enumerate(modules):
+                self.add_module(f"step{number}", module)
+
+        def forward(self, x):
             for module in self.children():
-                X = module(X)
-            return X
+                x = module(x)
+            return x
 
-    class FixedHiddenMLP(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.rand_weight = torch.rand((20, 20))
-            self.linear = nn.LazyLinear(20)
-
-        def forward(self, X):
-            X = F.relu(self.linear(X) @ self.rand_weight + 1)
-            X = self.linear(X)
-            while X.abs().sum() > 1:
-                X /= 2
-            return X.sum()
-
-    X = torch.rand(2, 20)
-    assert MySequential(nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))(X).shape == (2, 10)
-    chimera = nn.Sequential(nn.Sequential(nn.LazyLinear(64), nn.ReLU()), nn.LazyLinear(20), FixedHiddenMLP())
-    assert chimera(X).shape == () and chimera[2].linear.weight.shape == (20, 20)
+    x = torch.rand(2, 12)
+    assert Chain(nn.LazyLinear(30), nn.ReLU(), nn.LazyLinear(5))(x).shape == (2, 5)
+    mixed = nn.Sequential(Chain(nn.LazyLinear(8), nn.ReLU()), nn.LazyLinear(6), Twice(6))
+    assert mixed(x).shape == () and mixed[2].layer.weight.shape == (6, 6) and mixed[0].step0.weight.shape == (8, 12)
 
 
 def test_parameter_management():
@@ -194,42 +185,35 @@ def test_lazy_initialization():
     assert "Uninitialized" in repr(net[0].weight)
     assert net(torch.rand(2, 20)).shape == (2, 10) and net[0].weight.shape == (256, 20)
 
-    class Own(d2l.Module):
+    class Two(d2l.Module):
         def __init__(self):
             super().__init__()
             self.net = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.LazyLinear(1))
 
-    @d2l.add_to_class(Own)
-    def apply_init(self, inputs, init=None):
-        self.forward(*inputs)
-        if init is not None:
-            self.net.apply(init)
+    @d2l.add_to_class(Two)
+    def shapes(self):
+        return [p.shape for p in self.parameters()]
 
-    class Plain(d2l.Module):
-        def __init__(self):
-            super().__init__()
-            self.net = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.LazyLinear(1))
-
-    for model in (Own(), Plain()):
-        model.apply_init([torch.rand(2, 3)], lambda m: nn.init.ones_(m.weight) if type(m) is nn.Linear else None)
-        assert model.net[0].weight.data.tolist() == [[1] * 3] * 4
+    model = Two()
+    model.apply_init([torch.rand(2, 3)])
+    assert model.shapes() == [(4, 3), (4,), (1, 4), (1,)]
+    model.apply_init([torch.rand(2, 3)], lambda m: nn.init.ones_(m.weight) if type(m) is nn.Linear else None)
+    assert model.net[0].weight.data.tolist() == [[1] * 3] * 4
 
 
 def test_custom_layers():
-    class Centered(nn.Module):
-        def forward(self, X):
-            return X - X.mean()
-
-    class MyLinear(nn.Module):
-        def __init__(self, in_units, units):
+    class Scaled(nn.Module):
+        def __init__(self, size):
             super().__init__()
-            self.weight, self.bias = nn.Parameter(torch.randn(in_units, units)), nn.Parameter(torch.randn(units))
+            self.factor = nn.Parameter(torch.full((size,), 2.0))
 
-        def forward(self, X):
-            return F.relu(torch.matmul(X, self.weight.data) + self.bias.data)
+        def forward(self, x):
+            return x * self.factor
 
-    assert abs(nn.Sequential(nn.LazyLinear(128), Centered())(torch.rand(4, 8)).mean().item()) < 1e-6
-    assert nn.Sequential(MyLinear(64, 8), MyLinear(8, 1))(torch.rand(2, 64)).shape == (2, 1)
+    assert Scaled(3)(torch.ones(2, 3)).tolist() == [[2] * 3] * 2
+    net = nn.Sequential(nn.LazyLinear(6), Scaled(6))
+    net(torch.rand(4, 5)).sum().backward()
+    assert net[1].factor.grad.shape == (6,) and net[0].weight.grad.shape == (6, 5)
 
 
 def test_gpus(device):
