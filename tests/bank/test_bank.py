@@ -4,6 +4,7 @@ Nobody here chose these inputs. How many of them there are, and how many are lef
 committed in counts.json, so that coverage cannot shrink unseen. ``python tests/bank/report.py`` counts them anew.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,12 @@ def test_the_report_counts_and_says_when_that_is_not_what_was_saved(monkeypatch,
     assert f"| all | 1 | {saved['samples']} |" in capsys.readouterr().out
 
 
-def test_the_readme_has_the_counts(capsys):
+def test_the_pages_have_the_counts(capsys):
     needs_torch()
     report.main(["--saved"])
-    assert capsys.readouterr().out.strip() in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    root, printed = Path(__file__).parents[2], capsys.readouterr().out.strip()
+    assert printed in (root / "docs" / "how-it-is-checked.md").read_text(encoding="utf-8")
+    _, operations, samples, gradients, second, *_ = re.search(r"^\| all \|.*", printed, re.MULTILINE)[0].split(" | ")
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    assert f"{int(samples):,} samples of {operations} operations" in readme
+    assert f"{int(gradients):,} gradients and {int(second):,} second derivatives" in readme
