@@ -15,9 +15,9 @@ print(f"Dropout in eval mode:  {dropout.eval()(X).tolist()}: nothing happens.")
 
 net = nn.Sequential(nn.Linear(20, 100), nn.ReLU(), nn.Dropout(0.5), nn.Linear(100, 1))
 x = mt.randn(1, 20)
-drawn = mt.cat([net.train()(x) for _ in range(1000)]).flatten().detach()
+drawn = net.train()(x.expand(5000, 20)).flatten().detach()  # each row has a dropout of its own
 fixed = net.eval()(x).item()
-print(f"A network with dropout, asked 1000 times in train mode: {drawn.mean().item():.3f} ± {drawn.std().item():.3f}.")
+print(f"A network with dropout, asked 5000 times in train mode: {drawn.mean().item():.3f} ± {drawn.std().item():.3f}.")
 print(f"In eval mode it says {fixed:.3f} every time, which is the mean: doubling made up for what was missing.")
 
 norm = nn.BatchNorm1d(1)
@@ -29,7 +29,9 @@ for others in companies:
     variances.append(norm.running_var.item())
 alone = norm.eval()(mine).item()
 print(f"Batch norm in train mode turns the same 2 into {min(answers):.2f} to {max(answers):.2f}, as its batch is.")
-print(f"Meanwhile it keeps running averages: mean {means[-1]:.2f} and variance {variances[-1]:.2f}, near the data's.")
+print(
+    f"Meanwhile it keeps running averages: mean {means[-1]:.2f}, variance {variances[-1]:.2f}. The data have 3 and 4."
+)
 print(f"In eval mode it uses these: 2 becomes {alone:.2f}, whoever else is in the batch.")
 
 recorded = net.eval()(x).requires_grad
@@ -40,10 +42,10 @@ print(f"eval() alone still records gradients: {recorded}. It is no_grad() that s
 with drawing(width=9, height=3.6) as figure:
     look = figure.look
     first, second, third = figure.subplots(1, 3)
-    first.hist(drawn.numpy(), bins=24, color=look.colour(BLUE), alpha=0.6)
+    first.hist(drawn.numpy(), bins=30, color=look.colour(BLUE), alpha=0.6)
     first.axvline(fixed, color=look.colour(ORANGE), label="eval mode")
-    first.set(title="dropout: 1000 answers\nin train mode", xlabel="answer", yticks=[])
-    first.legend()
+    first.set(title="dropout: 5000 answers\nin train mode", xlabel="answer", yticks=[])
+    first.legend(loc="upper right")
     second.plot(answers, ".", color=look.colour(BLUE), markersize=8, label="train mode")
     second.axhline(alone, color=look.colour(ORANGE), label="eval mode")
     second.set(title="batch norm: what it makes of\na 2, in 60 different batches", xlabel="batch", ylim=(-3, 3))

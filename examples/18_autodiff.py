@@ -54,7 +54,7 @@ print(f"{second.item():.0f}.")
 
 with drawing(width=9.6, height=3, title="Forwards the values, backwards the gradients", layout="none") as figure:
     look, axes = figure.look, figure.add_axes((0, 0, 1, 0.88))
-    axes.set(xlim=(-0.55, 5.55), ylim=(-1.05, 1.05))
+    axes.set(xlim=(-0.5, 5.6), ylim=(-1.05, 1.05))
     axes.axis("off")
     values = [("w", -0.8, w.grad.item()), *((name, value.item(), value.grad.item()) for name, value in results)]
     for i, (name, value, gradient) in enumerate(values):
