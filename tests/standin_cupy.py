@@ -112,6 +112,13 @@ class ndarray:
     def __array_function__(self, function, *_):
         raise TypeError(f"numpy.{function.__name__} was called with a cupy array; find it by get_array_module(x)")
 
+    # What shares the memory with another library: here the host's array, there a device's.
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        return self._host.__dlpack__(max_version=max_version)
+
+    def __dlpack_device__(self):
+        return 2, 0
+
     # Reads back to the host.
     def get(self, stream=None, order="C", out=None, blocking=True):
         _refuse_in_capture("a read back")
@@ -359,6 +366,23 @@ def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
         is_right = order is None and (dtype is None or a.dtype == dtype)
         return a if is_right else _result(lambda: np.asarray(a._host, dtype, order))
     return array(a, dtype, order=order or "K")
+
+
+class _Exported:
+    """The memory that something on the device gives away, as NumPy takes it."""
+
+    def __init__(self, owner):
+        self.owner = owner
+
+    def __dlpack__(self, *, max_version=None, **_):
+        return self.owner.__dlpack__(max_version=max_version)
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+
+def from_dlpack(array, device=None, copy=None):
+    return _wrap(np.from_dlpack(_Exported(array)))
 
 
 def ascontiguousarray(a, dtype=None):

@@ -40,7 +40,10 @@ HOUSE = [
     },
     {
         "optim": ["optimizer", "sgd", "adam", "adaptive", "lr_scheduler"],
-        "data": ["files", "pth", "saving", "idx", "download", "transforms", "dataset", "sampler", "dataloader", "fashion_mnist"],
+        "data": [
+            "files", "pth", "saving", "idx", "download", "transforms", "dataset", "sampler", "dataloader",
+            "fashion_mnist",
+        ],
         "cuda": [""],
     },
     {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 import numpy as np
@@ -251,6 +251,26 @@ class Tensor(Operators, Methods, Conversions, InPlace):
         array = self.numpy()
         return array.copy() if copy else np.asarray(array, dtype=dtype)
 
+    def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+        """NumPy's functions of tensors are those of their elements, and give NumPy's arrays."""
+        return func(*_as_numpy(args), **{name: _as_numpy(value) for name, value in kwargs.items()})
+
+    def __dlpack__(self, **request: Any) -> Any:
+        """The memory, for ``from_dlpack`` of another library: it is shared.
+
+        Raises
+        ------
+        BufferError
+            If the tensor requires grad: another library does not record what it computes.
+        """
+        if self.requires_grad:
+            raise BufferError("can't export a Tensor that requires grad; use tensor.detach()")
+        self._memory.is_shown = True
+        return self.array.__dlpack__(**request)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
     def to(
         self,
         *args: DeviceLike | DType | Tensor | bool,
@@ -352,6 +372,17 @@ class NoArray(TypeError):
     def __init__(self, value: object) -> None:
         super().__init__(f"Tensor wraps an array, got {described(value)}")
         self.value = value
+
+
+def _as_numpy(value):
+    """An argument of a NumPy function with arrays in the place of tensors; a write into one would escape notice."""
+    if isinstance(value, Tensor):
+        array = value.numpy().view()
+        array.flags.writeable = False
+        return array
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return (tuple if isinstance(value, tuple) else list)(map(_as_numpy, value))
+    return value
 
 
 def _unpickle(cls, array, device, requires_grad):

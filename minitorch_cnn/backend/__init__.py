@@ -7,6 +7,7 @@ from minitorch_cnn.backend.arrays import (
     copied_with_owner,
     device_of,
     filled,
+    from_dlpack,
     get_array_module,
     in_memory_order,
     inverse,

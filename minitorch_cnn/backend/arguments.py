@@ -104,16 +104,26 @@ def no_attribute(owner, name, known):
     return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name, obj=None)
 
 
+def is_array_like(value):
+    """Whether NumPy can make an array of an object of another library: an image, a table, a tensor."""
+    return any(hasattr(value, name) for name in ("strides", "__array__", "__array_interface__"))
+
+
+def kind_of(value):
+    """The type of a value by its name, with the library that it is of: ``pandas.DataFrame``."""
+    library = type(value).__module__.partition(".")[0]
+    return type(value).__name__ if library == "builtins" else f"{library}.{type(value).__name__}"
+
+
 def described(value):
     """What a value that is no Tensor of ours is, and how it becomes one, for a message."""
-    kind, library = type(value), type(value).__module__.partition(".")[0]
+    library, name = type(value).__module__.partition(".")[0], kind_of(value)
     if hasattr(value, "detach") and hasattr(value, "numpy"):
-        return f"{library}'s {kind.__name__}: convert it with minitorch_cnn.tensor(x.detach().cpu().numpy())"
-    name = kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
+        return f"{library}'s {type(value).__name__}: convert it with minitorch_cnn.tensor(x.detach().cpu().numpy())"
     if isinstance(value, (tuple, list)) and any(hasattr(part, "requires_grad") for part in value):
         parts = ", ".join(type(part).__name__ for part in value)
         return f"a {name} of ({parts}): take the part that is meant, such as y[0], where a network returned it"
-    if isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "strides"):
+    if isinstance(value, (list, tuple)) or is_array_like(value):
         return f"a {name}: make a Tensor of it with minitorch_cnn.tensor(data)"
     if isinstance(value, (numbers.Number, np.bool_)):
         return f"the number {value!r}: make a Tensor of it with minitorch_cnn.tensor(number)"

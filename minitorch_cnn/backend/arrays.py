@@ -96,6 +96,13 @@ def asarray(data, device=CPU, dtype=None):
     return np.asarray(data, dtype=dtype)
 
 
+def from_dlpack(owner):
+    """An array that shares the memory of another library's, on the device where that is; by its ``__dlpack__``."""
+    on_cuda = 2  # the number of CUDA among DLPack's types of devices
+    kind, _ = owner.__dlpack_device__()
+    return (devices.cupy() if kind == on_cuda else np).from_dlpack(owner)
+
+
 def share_memory(a, b):
     """Whether one array is a view of the other, as far as can be told."""
     return get_array_module(a).may_share_memory(a, b)

@@ -14,15 +14,16 @@ import numpy as np
 from minitorch_cnn.autograd.mode import quiet
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import as_device, asarray, device_of, dtypes, filled, get_array_module, to_numpy
+from minitorch_cnn.backend import from_dlpack as share_by_dlpack
 from minitorch_cnn.backend.annotations import DeviceLike, DType, Ints, TensorLike
-from minitorch_cnn.backend.arguments import described, whole
+from minitorch_cnn.backend.arguments import described, is_array_like, whole
 from minitorch_cnn.backend.random import Generator, default_generator
 from minitorch_cnn.ops.operands import convert, plain
 from minitorch_cnn.ops.shape import as_size
 
 __all__ = [
-    "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like", "linspace", "normal", "ones",
-    "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "range", "tensor",
+    "arange", "as_tensor", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "normal",
+    "ones", "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "range", "tensor",
     "zeros", "zeros_like", "FloatTensor", "LongTensor",
 ]  # fmt: skip
 
@@ -58,12 +59,12 @@ def tensor(data: Any, *, dtype: DType = None, device: DeviceLike = None, require
     """
     array = data.array if isinstance(data, Tensor) else data
     if not hasattr(array, "strides"):
-        array = np.asarray(array) if hasattr(array, "__array__") else None
+        array = np.asarray(array) if is_array_like(array) else None
     given = array is not None
     device = device_of(array) if device is None and given else as_device(device)
     dtype = None if dtype is None else dtypes.as_dtype(dtype)
     if given:
-        array = plain(array)
+        array = plain(array, data)
     else:
         array, dtype = _counted_out(data, dtype)
     source = array
@@ -96,7 +97,7 @@ def _counted_out(data, dtype):
     if array.dtype.kind == "O" and found and found <= {*_PYTHONS.values()}:  # of integers of more than 64 bits
         array = array.astype(np.float64)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"a tensor is made of numbers; got {data!r} of type {type(data).__name__}")
+        raise TypeError(f"a tensor is made of numbers; got {data!r}, {described(data)}")
     if dtype is None:
         by_kind = {"f": dtypes.float32, "i": dtypes.int64, "u": dtypes.int64}.get(array.dtype.kind, array.dtype)
         dtype = dtypes.promote([(d, 2) for d in found]) if found else by_kind
@@ -126,7 +127,7 @@ def _without_tensors(data):
                 "tensor() copies numbers: the gradient of a tensor in a list ends here; stack() keeps it", stacklevel=4
             )
         data = to_numpy(data.array)
-    elif hasattr(data, "__array__"):
+    elif is_array_like(data):
         data = np.asarray(data)
     found = _PYTHONS.get(type(data)) or getattr(data, "dtype", None)
     return data, set() if found is None else {found}
@@ -155,6 +156,50 @@ def from_numpy(array: np.ndarray) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy expected a numpy.ndarray, got {described(array)}")
     return _shown(plain(array))
+
+
+def from_dlpack(ext_tensor: Any, *, device: DeviceLike = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares the memory of another library's tensor or array, by way of DLPack.
+
+    Parameters
+    ----------
+    ext_tensor : object
+        It has the methods ``__dlpack__`` and ``__dlpack_device__``, as tensors and arrays of PyTorch, JAX, TensorFlow,
+        CuPy and NumPy have.
+    device : Device or str, optional
+        By default where it is. On another one there is a copy.
+    copy : bool, optional
+        True for memory of its own; False for an error where that cannot be avoided.
+
+    Raises
+    ------
+    TypeError
+        If it is no such object, or does not hold numbers of a type that tensors have.
+    BufferError, RuntimeError
+        If its library does not give its memory away: of a tensor of PyTorch that requires grad, say.
+    ValueError
+        If `copy` is False and `device` another one.
+
+    Examples
+    --------
+    >>> array = np.ones(2)
+    >>> x = from_dlpack(array)
+    >>> array[0] = 5
+    >>> x
+    tensor([5., 1.], dtype=float64)
+    """
+    if not hasattr(ext_tensor, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack expected an object with the method __dlpack__, got {described(ext_tensor)}")
+    try:
+        array = share_by_dlpack(ext_tensor)
+    except (BufferError, RuntimeError) as error:
+        raise type(error)(f"from_dlpack got {described(ext_tensor)}. The reason: {error}") from error
+    shown = _shown(plain(array))
+    device = shown.device if device is None else as_device(device)
+    if copy is False and device != shown.device:
+        raise ValueError(f"from_dlpack cannot move from {shown.device} to {device} without a copy")
+    moved = convert(shown, device, shown.dtype)
+    return moved.clone() if copy and moved is shown else moved
 
 
 def _shown(array):

@@ -7,7 +7,7 @@ import numpy as np
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import asarray, dtypes, filled
-from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.arguments import described, kind_of
 from minitorch_cnn.backend.dtypes import is_floating, promote
 
 
@@ -81,8 +81,14 @@ def promoted(*operands, floating=False, number=dtypes.wrapped):
     return [convert(x, x.device, dtype) if isinstance(x, Tensor) else number(x, dtype) for x in operands]
 
 
-def plain(array):
+def plain(array, owner=None):
     """An array of numbers without what a subclass of NumPy's makes of them: a matrix, or a mask.
+
+    Parameters
+    ----------
+    array : array
+    owner : object, optional
+        What it was made of, to be named in an error.
 
     Raises
     ------
@@ -97,8 +103,9 @@ def plain(array):
             f"expected numbers in the byte order of this machine, got {dtype.str}; use array.astype({dtype.name!r})"
         )
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        came = "an array" if owner is None or owner is array else f"a {kind_of(owner)}"
         raise TypeError(
-            f"a tensor is made of booleans, integers or floating-point numbers of up to 8 bytes, got an array of "
+            f"a tensor is made of booleans, integers or floating-point numbers of up to 8 bytes, got {came} of "
             f"{dtype}: convert it with array.astype(...), or leave out what is no number"
         )
     return np.asarray(array) if isinstance(array, np.ndarray) else array

@@ -33,6 +33,13 @@ def batch_of(name, images):
     return images if images.ndim == 4 else images.reshape(1, *images.shape)
 
 
+def _refuse_strangers(name, *parameters):
+    """Say of a weight or a bias whose type does not fit that it is another library's, if it is."""
+    for x in parameters:
+        if x is not None and not isinstance(x, Tensor):
+            raise TypeError(f"{name} expected Tensors, got {described(x)}")
+
+
 # --- the linear map --------------------------------------------------------------------------------------
 
 
@@ -51,6 +58,7 @@ def check_linear(input, weight, bias):
             f"Look for the layer before that made this shape, {mend}"
         )
     if input.dtype != weight.dtype:
+        _refuse_strangers("Linear", weight)
         raise RuntimeError(
             f"Linear expects an input of the type of its weight, {weight.dtype}, got {input.dtype}; "
             f"convert it: input.to(weight.dtype)"
@@ -111,6 +119,7 @@ def _check_filters(name, input, weight, bias, channels, expected, out_channels):
             f"but got {channels} channels (input shape {input.shape})"
         )
     if len({x.dtype for x in (input, weight, bias) if x is not None}) > 1:
+        _refuse_strangers(name, weight, bias)
         raise RuntimeError(
             f"{name} expected input, weight and bias of one type, got {input.dtype}, {weight.dtype} and "
             f"{getattr(bias, 'dtype', None)}; convert with .to()"
