@@ -29,7 +29,7 @@ def explore(arguments):
     earlier = {number: run.load_epoch(number) for number in run.epochs() if number < last}
     dataset = load_data(256, arguments)[1].dataset
     page = explore_page(
-        net, dataset, earlier, history=checkpoint.history, recipe=checkpoint.recipe, name=str(run.folder)
+        net, dataset, earlier, history=checkpoint.history, recipe=checkpoint.recipe, name=run.folder.name
     ).encode()
     out = Path(arguments.out or run.folder / "explore.html")
     with atomic_file(out) as file:

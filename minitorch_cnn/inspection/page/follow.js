@@ -5,7 +5,7 @@ let followNumber; // (layer, index): follow the strongest path through this numb
 {
   const place = document.getElementById("path");
   const LAST = LOGITS + 1; // the step of the loss
-  let start = {layer: 0, index: placeOf([28, 28], [14, 14])};
+  let start = {layer: 1, index: 0};
   let goal = -1;
   let paths = [];
   let step = {way: "there", at: 0};
@@ -47,6 +47,7 @@ let followNumber; // (layer, index): follow the strongest path through this numb
   const sight = el("figure");
   const card = el("div", {id: "card"}, words, sight);
   const pictures = LENET.map(({name}) => new Maps(...ARRANGEMENTS[name]));
+  const filters = new Maps([6, 5, 5], 3, 8);
   const back = el("button", {type: "button", id: "previous", onclick: () => move(-1)});
   const on = el("button", {type: "button", id: "next", onclick: () => move(1)});
   place.append(
@@ -242,6 +243,26 @@ let followNumber; // (layer, index): follow the strongest path through this numb
   const valueOf = (layer) => (layer === LAST ? state.loss : state.values[layer][state.path[layer]]);
   const titleOf = (layer) => (layer === LAST ? t("follow.loss") : layerName(layer));
 
+  /** The layer of a step, with the number of the path. */
+  function sightOf(layer, way) {
+    const which = way === "there" ? "values" : "gradients";
+    const caption = t(`network.${which}.label`, {layer: layerName(layer), shape: LENET[layer].shape.join(" × ")});
+    drawLayer(pictures[layer], layer, which);
+    pictures[layer].clear();
+    pictures[layer].markPlace("chosen", state.path[layer]);
+    return [el("figcaption", {}, caption), pictures[layer].element];
+  }
+
+  /** The gradients of the first filters, with the weight of the path. */
+  function sightOfWeight() {
+    const gradients = state.gradients.weights["0.weight"];
+    const limit = largest(gradients);
+    filters.draw(gradients, (x) => signedColour(x, limit));
+    filters.clear();
+    filters.markPlace("chosen", weightOnPath());
+    return [el("figcaption", {}, t("follow.filters")), filters.element];
+  }
+
   function show() {
     goalSelect.options[0].textContent = t("follow.any");
     for (let k = 0; k < 10; k++) goalSelect.options[k + 1].textContent = className(k);
@@ -293,7 +314,12 @@ let followNumber; // (layer, index): follow the strongest path through this numb
           at === LAST
             ? el("span", {class: "turn", "aria-hidden": true}, "↩")
             : at === 0
-              ? chip("back", 0, t("follow.weight"), number(state.gradients.weights["0.weight"][weightOnPath()], 3))
+              ? chip(
+                  "back",
+                  0,
+                  t("follow.weight"),
+                  `dw ${number(state.gradients.weights["0.weight"][weightOnPath()], 3)}`,
+                )
               : chip("back", at, titleOf(at), number(state.gradients.maps[at][state.path[at]], 3)),
         ),
       ),
@@ -311,19 +337,7 @@ let followNumber; // (layer, index): follow the strongest path through this numb
       el("p", {}, t(`follow.${way}.${wordsOf(way, at)}`)),
       ...lines.map((line) => el("p", {class: "formula"}, ...line)),
     );
-    const layer = Math.min(at, LOGITS);
-    const which = way === "there" ? "values" : "gradients";
-    drawLayer(pictures[layer], layer, which);
-    pictures[layer].clear();
-    pictures[layer].markPlace("chosen", state.path[layer]);
-    sight.replaceChildren(
-      el(
-        "figcaption",
-        {},
-        t(`network.${which}.label`, {layer: layerName(layer), shape: LENET[layer].shape.join(" × ")}),
-      ),
-      pictures[layer].element,
-    );
+    sight.replaceChildren(...(way === "back" && at === 0 ? sightOfWeight() : sightOf(Math.min(at, LOGITS), way)));
     back.textContent = t("follow.previous");
     on.textContent = t("follow.next");
     back.disabled = place === 0;

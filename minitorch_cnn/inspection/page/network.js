@@ -136,6 +136,7 @@
     );
     return parts;
   });
+  const loss = el("p", {class: "formula"});
   const head = ["classes.class", "classes.logit", "classes.share", "classes.gradient"];
   place.append(
     el(
@@ -149,9 +150,17 @@
         el("thead", {}, el("tr", {}, ...head.map((key) => el("th", {scope: "col", "data-text": key})))),
         el("tbody", {}, ...rows.map((parts) => parts.row)),
       ),
+      loss,
     ),
   );
 
+  views.push(() => {
+    const p = number(state.probabilities[state.label]);
+    loss.replaceChildren(
+      `${t("follow.loss")} = ${MINUS}ln p(${className(state.label)}) = ${MINUS}ln ${p} = `,
+      result(state.loss),
+    );
+  });
   views.push(() =>
     rows.forEach((parts, k) => {
       const p = state.probabilities[k];

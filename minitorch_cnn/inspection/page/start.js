@@ -65,4 +65,7 @@
   });
   applyLanguage();
   update();
+  const sizes = state.gradients.maps[1].map(Math.abs); // to begin with, the number of the first layer that matters most
+  chooseNumber(1, sizes.indexOf(Math.max(...sizes)), false);
+  followNumber(1, state.number.index);
 }

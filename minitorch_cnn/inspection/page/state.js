@@ -9,7 +9,7 @@ const state = {
   path: [], // for each layer, the place of the number that is followed
   lr: 0.1, // learning rate of a step of SGD
   losses: [], // before the first step of SGD made here, and after each
-  number: {layer: 1, index: placeOf(LENET[1].shape, [0, 14, 14]), pinned: false},
+  number: {layer: 1, index: 0, pinned: false},
 };
 const views = []; // functions that show the state
 const numberViews = []; // those that show the chosen number
