@@ -16,6 +16,7 @@ MOST = 16  # maps, or filters, of one layer in a picture
 CHANNELS = 8  # of one filter
 CONVOLUTIONS = 6  # whose filters are drawn
 STAGES = 7  # of the overview
+CELLS = 256  # numbers of one stage there
 ROWS = 12  # epochs whose filters are shown
 
 
@@ -193,8 +194,10 @@ def draw_overview(model, image, classes=None, label=None, *, title="What the net
             axes = place(x + (room - w) / 2, w, h, kinds[0])
             show_map(axes, _stretched(grid, output))
             _frameless(axes)
-            shown = f"{MOST} of {output.shape[0]}" if output.ndim == 3 and output.shape[0] > MOST else output.shape[0]
-            below = f"{shown} maps\n{output.shape[1]}×{output.shape[2]}" if output.ndim == 3 else f"{shown}"
+            is_maps, most = output.ndim == 3, MOST if output.ndim == 3 else CELLS
+            below = f"{most} of {len(output)}" if len(output) > most else f"{len(output)}"
+            if is_maps:
+                below += f" map{'s' * (len(output) > 1)}\n{_product(output.shape[1:])}"
             caption(x, room, h, "\n".join(kinds), below)
             x += room
         _arrow(figure, (x + 0.05) / width, (x + gap - 0.05) / width, middle)
@@ -327,15 +330,15 @@ def _padded(cells, columns):
 def _stages(found):
     """``(names of layers, output)``: a stage begins with a layer of filters, or where the shape changes.
 
-    Of a stage the last output is shown, and one of a single pixel is a number.
+    Of a stage the last output is shown: maps, or numbers; a map of a single pixel is a number.
     """
     runs = []
     for seen in found:
         output = seen.output[0]
         if seen.type == "Flatten":  # shows nothing new
             continue
-        if output.ndim == 3 and output.shape[1:] == (1, 1):
-            output = output[:, 0, 0]
+        if output.ndim != 3 or output.shape[1:] == (1, 1):
+            output = output.reshape(-1)
         has_filters = any(parameter.ndim > 1 for parameter in seen.layer.parameters())
         if runs and runs[-1][1].shape == output.shape and not has_filters:
             runs[-1] = [*runs[-1][0], seen.type], output
@@ -349,7 +352,7 @@ def _as_block(output):
     """What a stage made of one image: its maps in a block, or its numbers in a tall one."""
     if output.ndim == 3:
         return mosaic(output[:MOST], columns=math.ceil(math.sqrt(min(len(output), MOST) * 0.6)))
-    cells = output.reshape(-1)[:256]
+    cells = output.reshape(-1)[:CELLS]
     return _padded(cells, max(1, math.ceil(math.sqrt(len(cells) / 3.5))))
 
 

@@ -118,6 +118,13 @@ def test_a_stage_begins_with_filters_or_another_shape():
     assert texts(figure)[9] == "4", "maps of one pixel are numbers"
 
 
+def test_what_is_not_drawn_of_a_stage_is_said():
+    net = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 17, 3), nn.Flatten(), nn.Linear(68, 300), nn.Linear(300, 2))
+    assert {"1 map\n4×4", "16 of 17 maps\n2×2", "256 of 300"} <= set(
+        texts(inspection.draw_overview(net, mt.rand(1, 6, 6)))
+    )
+
+
 @pytest.mark.parametrize("draw", [inspection.draw_overview, inspection.draw_maps])
 def test_long_names_have_room(draw):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
