@@ -42,7 +42,7 @@ HOUSE = [
         "optim": ["optimizer", "sgd", "adam", "adaptive", "lr_scheduler"],
         "data": [
             "files", "pth", "saving", "idx", "download", "transforms", "dataset", "sampler", "dataloader",
-            "fashion_mnist",
+            "folder", "fashion_mnist", "own_files",
         ],
         "cuda": [""],
     },
