@@ -7,12 +7,16 @@ Here they are put together with what the page is about: weights, test images, an
 import base64
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.data.dataset import ImageDataset
 from minitorch_cnn.models import LeNet
+from minitorch_cnn.nn.module import Module
 from minitorch_cnn.ops.creation import tensor
 
 __all__ = ["explore_page"]
@@ -27,7 +31,15 @@ IMAGES_PER_CLASS = 5
 WRONG_PER_CLASS = 2  # of these, where the network is wrong
 
 
-def explore_page(net, dataset, epochs=None, *, history=(), recipe=None, name=""):
+def explore_page(
+    net: Module,
+    dataset: ImageDataset,
+    epochs: Mapping[int, Mapping[str, Tensor]] | None = None,
+    *,
+    history: Sequence = (),
+    recipe: dict | None = None,
+    name: str = "",
+) -> str:
     """Return an HTML page to explore a trained LeNet with: its maps, its gradients, its steps of SGD.
 
     The page needs no network, no server and no other file. Its weights are those of `net`, in float32; those of earlier
@@ -155,5 +167,5 @@ def _source(name):
 
 def _json_element(name, value):
     """An element that holds data. Within it only "<" could mean something to HTML."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>'
