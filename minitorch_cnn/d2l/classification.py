@@ -9,7 +9,7 @@ import copy
 from minitorch_cnn import backend, data, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.arguments import pair, whole
 from minitorch_cnn.d2l.plotting import Animator, show_images
 from minitorch_cnn.data.transforms import interpolation
 from minitorch_cnn.inspection.notebooks import in_notebook
@@ -121,6 +121,7 @@ def train_epoch_ch3(net, train_iter, loss, updater):
 
 def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
     """Train as `train_epoch_ch3` does, with curves that grow in a notebook, or else a line for each epoch."""
+    num_epochs = whole("num_epochs", num_epochs, least=1)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=["train loss", "train acc", "test acc"])
     for epoch in range(1, num_epochs + 1):
         row = *train_epoch_ch3(net, train_iter, loss, updater), evaluate_accuracy(net, test_iter)

@@ -2,6 +2,7 @@
 
 from minitorch_cnn import backend, cuda, models, nn, training
 from minitorch_cnn.backend import Device
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.d2l.plotting import Animator
 from minitorch_cnn.inspection.notebooks import in_notebook
 from minitorch_cnn.nn import functional as F
@@ -118,6 +119,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
     training.History
         ``history.figure().savefig("curves.png")`` saves the curves.
     """
+    num_epochs = whole("num_epochs", num_epochs, least=1)
     net.apply(models.xavier_uniform)
     print("training on", device)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=["train loss", "train acc", "test acc"])
@@ -173,6 +175,11 @@ class Residual(nn.Module):
 
     def __init__(self, *channels, use_1x1conv=False, strides=1):
         super().__init__()
+        if len(channels) not in (1, 2):
+            raise TypeError(
+                "Residual expects input_channels and num_channels, or num_channels alone, and use_1x1conv and strides "
+                f"by their names; got {channels}"
+            )
         self.conv1 = _convolution(*channels, kernel_size=3, padding=1, stride=strides)
         self.conv2 = nn.Conv2d(channels[-1], channels[-1], kernel_size=3, padding=1)
         self.conv3 = _convolution(*channels, kernel_size=1, stride=strides) if use_1x1conv else None

@@ -5,6 +5,7 @@ import inspect
 from minitorch_cnn import nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.d2l.convolution import gpu
 from minitorch_cnn.d2l.convolution import num_gpus as count_gpus
 from minitorch_cnn.d2l.plotting import STYLES, Animator, set_axes
@@ -60,6 +61,15 @@ class HyperParameters:
         self.hparams = {k: v for k, v in frame.f_locals.items() if k not in skipped and not k.startswith("_")}
         for name, value in self.hparams.items():
             setattr(self, name, value)
+
+
+def kept(owner, name):
+    """An argument of an ``__init__`` that `save_hyperparameters` has kept."""
+    if not hasattr(owner, name):
+        raise AttributeError(
+            f"{type(owner).__name__} has no {name}: take it in __init__, and call self.save_hyperparameters() there"
+        )
+    return getattr(owner, name)
 
 
 class ProgressBoard(HyperParameters):
@@ -170,7 +180,7 @@ class Module(nn.Module, HyperParameters):
 
     def configure_optimizers(self):
         """Return what takes the steps: plain SGD with the learning rate ``self.lr``."""
-        return optim.SGD(self.parameters(), lr=self.lr)
+        return optim.SGD(self.parameters(), lr=kept(self, "lr"))
 
     def apply_init(self, inputs, init=None):
         """Give lazy layers their sizes by a batch, then have ``init(module)`` initialise every part of ``self.net``.
@@ -214,7 +224,7 @@ class DataModule(HyperParameters):
 
     def get_tensorloader(self, tensors, train, indices=slice(0, None)):
         """Return a loader of batches of some rows of tensors, of ``self.batch_size``; shuffled for training."""
-        return load_array(tuple(t[indices] for t in tensors), self.batch_size, train)
+        return load_array(tuple(t[indices] for t in tensors), kept(self, "batch_size"), train)
 
 
 class Trainer(HyperParameters):
@@ -237,6 +247,7 @@ class Trainer(HyperParameters):
     """
 
     def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0):
+        max_epochs = whole("max_epochs", max_epochs, least=1)
         self.save_hyperparameters()
         self.gpus = [gpu(i) for i in range(min(num_gpus, count_gpus()))]
 

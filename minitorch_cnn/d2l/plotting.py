@@ -82,7 +82,8 @@ def plot(
     Raises
     ------
     ValueError
-        If there are neither points for all curves nor for each, or a curve has other numbers of x and of y.
+        If there is no point, there are neither points for all curves nor for each, or a curve has other numbers of x
+        and of y.
 
     Examples
     --------
@@ -116,6 +117,8 @@ def plot(
 
 def _curves(values):
     """A list of arrays, one for each curve, of one curve or several."""
+    if not hasattr(values, "__len__") or len(values) == 0:
+        raise ValueError(f"plot expects one point or more, as numbers in a sequence, got {values!r}")
     curves = [values] if np.ndim(values[0]) == 0 else values
     return [np.asarray([_number(v) for v in c] if isinstance(c, list | tuple) else _array(c)) for c in curves]
 

@@ -152,6 +152,28 @@ def test_the_helpers_refuse_what_they_cannot_use():
         d2l.Trainer(max_epochs=1).fit(d2l.FashionMNIST(), d2l.SoftmaxRegression(10, 0.1))
     with pytest.raises(TypeError, match="resize must be a whole number or two of them"):
         d2l.load_data_fashion_mnist(16, resize="large")
+    loaders, net = d2l.load_data_fashion_mnist(16), nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    before = net[1].weight.tolist()
+    with pytest.raises(TypeError, match="num_epochs must be a whole number, got 0.9"):
+        d2l.train_ch6(net, *loaders, 0.9, 10, "cpu")
+    with pytest.raises(ValueError, match="num_epochs must be at least 1, got 0"):
+        d2l.train_ch3(net, *loaders, nn.CrossEntropyLoss(), 0, mt.optim.SGD(net.parameters(), lr=0.1))
+    assert net[1].weight.tolist() == before
+    with pytest.raises(TypeError, match="max_epochs must be a whole number, got '3'"):
+        d2l.Trainer(max_epochs="3")
+    with pytest.raises(TypeError, match=r"use_1x1conv and strides by their names; got \(3, 6, True, 2\)"):
+        d2l.Residual(3, 6, True, 2)
+
+    class Forgetful(d2l.Classifier):
+        def __init__(self, lr):
+            super().__init__()
+            self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+
+    with pytest.raises(AttributeError, match="Forgetful has no lr: take it in __init__, and call self.save_hyper"):
+        d2l.Trainer(max_epochs=1).fit(Forgetful(0.1), d2l.FashionMNIST())
+    for nothing in ([], 3, mt.ones(0)):
+        with pytest.raises(ValueError, match="plot expects one point or more, as numbers in a sequence, got"):
+            d2l.plot(nothing)
     with pytest.raises(ValueError, match="one X for all curves or one for each, got 2 for 3 curves"):
         d2l.plot([[1, 2], [1, 2]], [[1, 2], [3, 4], [5, 6]])
     with pytest.raises(ValueError, match="as many x as y, got 3 and 2 in curve 0"):
