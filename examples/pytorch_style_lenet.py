@@ -10,7 +10,7 @@ import os
 import minitorch_cnn as torch
 import minitorch_cnn.nn.functional as F
 from minitorch_cnn import nn, optim
-from minitorch_cnn.data import DataLoader, Subset, TensorDataset
+from minitorch_cnn.utils.data import DataLoader, Subset, TensorDataset
 
 
 class LeNet(nn.Module):

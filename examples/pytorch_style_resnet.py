@@ -10,7 +10,7 @@ import argparse
 import minitorch_cnn as torch
 import minitorch_cnn.nn.functional as F
 from minitorch_cnn import nn, optim
-from minitorch_cnn.data import DataLoader, TensorDataset
+from minitorch_cnn.utils.data import DataLoader, TensorDataset
 
 
 class BasicBlock(nn.Module):

@@ -16,7 +16,7 @@ BACK = {
     "import minitorch_cnn as torch\n": "import torch\n",
     "import minitorch_cnn.nn.functional as F\n": "import torch.nn.functional as F\n",
     "from minitorch_cnn import nn, optim\n": "from torch import nn, optim\n",
-    "from minitorch_cnn.data import DataLoader": "from torch.utils.data import DataLoader",
+    "from minitorch_cnn.utils.data import DataLoader": "from torch.utils.data import DataLoader",
 }
 
 
