@@ -119,7 +119,7 @@ def _curves(values):
     """A list of arrays, one for each curve, of one curve or several."""
     if not hasattr(values, "__len__") or len(values) == 0:
         raise ValueError(f"plot expects one point or more, as numbers in a sequence, got {values!r}")
-    curves = [values] if np.ndim(values[0]) == 0 else values
+    curves = [values] if np.ndim(_array(values[0])) == 0 else values
     return [np.asarray([_number(v) for v in c] if isinstance(c, list | tuple) else _array(c)) for c in curves]
 
 
