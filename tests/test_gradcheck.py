@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +14,7 @@ import minitorch_cnn as mt
 from minitorch_cnn import nn
 from minitorch_cnn.autograd import Function, GradcheckError, walk
 from minitorch_cnn.checking import check
+from minitorch_cnn.checking.operations import noted
 from minitorch_cnn.nn import functional as F
 
 
@@ -206,6 +208,26 @@ def test_threads_check_side_by_side():
         wrong = [pool.submit(mt.gradcheck, NumberForgetsDy(), double(5), raise_exception=False) for _ in range(8)]
     assert all(future.result() for future in right) and not any(future.result() for future in wrong)
     assert Function.__call__.__name__ == "__call__"
+
+
+def test_a_check_that_waits_for_another_leaves_no_trace_of_it():
+    entered, go, call = threading.Event(), threading.Event(), Function.__call__
+
+    def check(first):
+        with noted():
+            if first:
+                entered.set()
+                go.wait(10)
+
+    threads = [threading.Thread(target=check, args=(first,)) for first in (True, False)]
+    threads[0].start()
+    entered.wait(10)
+    threads[1].start()
+    threads[1].join(0.1)  # it waits
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert Function.__call__ is call
 
 
 def test_a_shared_parameter_that_is_overwritten(monkeypatch):

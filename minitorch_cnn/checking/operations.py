@@ -26,7 +26,7 @@ _noting = threading.RLock()
 @contextmanager
 def noted():
     """Note the operations that this thread calls in a ``with`` block, with copies of their inputs."""
-    calls, call, thread, is_inside = [], Function.__call__, threading.get_ident(), False
+    calls, thread, is_inside = [], threading.get_ident(), False
 
     def noting(self, *inputs):
         nonlocal is_inside
@@ -43,6 +43,7 @@ def noted():
         return output
 
     with _noting:  # one thread at a time
+        call = Function.__call__
         Function.__call__ = noting
         try:
             yield calls
