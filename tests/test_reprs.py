@@ -22,6 +22,8 @@ class Own(data.Dataset):
         (lambda: TinyFashion(), "TinyFashion(160 images of (1, 28, 28), 10 classes)"),
         (lambda: data.ImageDataset(np.zeros((2, 3, 8, 9), np.uint8), [0, 1]), "ImageDataset(2 images of (3, 8, 9))"),
         (lambda: data.TensorDataset(mt.zeros(1200, 3), mt.zeros(1200)), "TensorDataset(1,200 samples of (3,) and ())"),
+        (lambda: Own(), "Own(3 samples)"),
+        (lambda: data.Dataset(), "Dataset()"),
         (lambda: data.Subset(range(9), [1, 2]), "Subset(2 samples of range)"),
         (
             lambda: data.DataLoader(data.Subset(TinyFashion(), [1, 2]), 2, shuffle=True),

@@ -57,6 +57,10 @@ class Dataset:
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
 
+    def __repr__(self) -> str:
+        size = "" if type(self).__len__ is Dataset.__len__ else f"{len(self):,} samples"
+        return f"{type(self).__name__}({size})"
+
     def batch(self, indices: Sequence[int]) -> Any:
         """Return the samples at `indices` as one sample with a leading batch dimension."""
         return collate([self[int(index)] for index in indices])
