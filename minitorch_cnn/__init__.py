@@ -8,9 +8,9 @@ __version__ = "0.1.0"
 
 from typing import TYPE_CHECKING
 
+import minitorch_cnn.autograd.tensor as _tensor
 from minitorch_cnn import autograd, cuda, ops
 from minitorch_cnn.autograd import mode as _mode
-from minitorch_cnn.autograd import tensor as _tensor
 from minitorch_cnn.autograd.mode import *
 from minitorch_cnn.autograd.tensor import *
 from minitorch_cnn.backend import random as _random

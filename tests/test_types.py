@@ -18,7 +18,7 @@ import minitorch_cnn as mt
 
 USES = Path(typed_uses.__file__)
 ROOMS = ["", "autograd", "checking", "cuda", "data", "models", "nn", "nn.functional", "nn.init"]
-ROOMS += ["nn.utils", "optim", "optim.lr_scheduler", "training"]
+ROOMS += ["nn.utils", "optim", "optim.lr_scheduler", "training", "inspection", "data.transforms", "utils.data"]
 
 
 def needs(checker):
@@ -39,6 +39,21 @@ def installed(tmp_path):
     return tmp_path / "venv" / "bin" / "python"
 
 
+@pytest.fixture
+def names(tmp_path):
+    """A script that looks at every public name of the library, one a line."""
+    found = [f"mt.{room}.{name}".replace("..", ".") for room in [*ROOMS, "d2l"] for name in module_of(room).__all__]
+    script = tmp_path / "names.py"
+    script.write_text(
+        "\n".join(["import minitorch_cnn as mt", *(f"print({name})" for name in found)]), encoding="utf-8"
+    )
+    return script
+
+
+def module_of(room):
+    return importlib.import_module(f"minitorch_cnn.{room}".rstrip("."))
+
+
 def checked(*command, cwd):
     done = subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -47,24 +62,28 @@ def checked(*command, cwd):
 
 def the_mistakes():
     lines = USES.read_text(encoding="utf-8").splitlines()
-    found = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    found = {(USES.name, number) for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
     assert len(found) == 5
     return found
 
 
 @pytest.mark.elsewhere("type checkers")
-def test_pyright_finds_the_mistakes_alone(installed, tmp_path):
+def test_pyright_finds_the_mistakes_alone(installed, names, tmp_path):
     needs("pyright")
-    report = json.loads(checked("pyright", "--outputjson", "--pythonpath", installed, USES, cwd=tmp_path))
-    errors = {d["range"]["start"]["line"] + 1: d["message"] for d in report["generalDiagnostics"]}
+    report = json.loads(checked("pyright", "--outputjson", "--pythonpath", installed, USES, names, cwd=tmp_path))
+    found = report["generalDiagnostics"]
+    errors = {(Path(d["file"]).name, d["range"]["start"]["line"] + 1): d["message"] for d in found}
     assert set(errors) == the_mistakes(), errors
 
 
 @pytest.mark.elsewhere("type checkers")
-def test_mypy_finds_the_mistakes_alone(installed, tmp_path):
+def test_mypy_finds_the_mistakes_alone(installed, names, tmp_path):
     needs("mypy")
-    text = checked("mypy", "--python-executable", installed, "--cache-dir", tmp_path / "cache", USES, cwd=tmp_path)
-    errors = {int(number): message for number, message in re.findall(r":(\d+): error: (.*)", text)}
+    text = checked(
+        "mypy", "--python-executable", installed, "--cache-dir", tmp_path / "cache", USES, names, cwd=tmp_path
+    )
+    found = re.findall(r"(\w+\.py):(\d+): error: (.*)", text)
+    errors = {(file, int(number)): message for file, number, message in found}
     assert set(errors) == the_mistakes(), errors
 
 
@@ -77,7 +96,7 @@ def test_the_right_uses_run():
 def public_functions():
     """Every public function, and every method of a public class that the package defines, by its path."""
     for room in ROOMS:
-        module = importlib.import_module(f"minitorch_cnn.{room}".rstrip("."))
+        module = module_of(room)
         for name in module.__all__:
             found = getattr(module, name)
             if inspect.isfunction(found):

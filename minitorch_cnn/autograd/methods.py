@@ -191,7 +191,7 @@ class Methods:
         unbiased: bool | None = None,
         keepdim: bool = False,
         *,
-        correction: float = 1,
+        correction: int = 1,
         axis: Dims = None,
         keepdims: bool = False,
     ) -> Tensor:
@@ -204,7 +204,7 @@ class Methods:
         unbiased: bool | None = None,
         keepdim: bool = False,
         *,
-        correction: float = 1,
+        correction: int = 1,
         axis: Dims = None,
         keepdims: bool = False,
     ) -> Tensor:

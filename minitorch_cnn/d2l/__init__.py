@@ -5,6 +5,9 @@ chapter, and so do the 1.0 edition's classes; `docs/book.md` says which section 
 `minitorch_cnn.training`, the others stand on top of it.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.backend.arguments import no_attribute
 from minitorch_cnn.d2l import classification, convolution, design, modules, names, optimization, plotting, regression
 from minitorch_cnn.d2l.classification import *
@@ -17,24 +20,29 @@ from minitorch_cnn.d2l.plotting import *
 from minitorch_cnn.d2l.regression import *
 from minitorch_cnn.training import Accumulator, Timer, accuracy
 
-__all__ = ["Accumulator", "Timer", "accuracy"]
-__all__ += names.__all__
-__all__ += plotting.__all__
-__all__ += regression.__all__
-__all__ += classification.__all__
-__all__ += convolution.__all__
-__all__ += optimization.__all__
-__all__ += design.__all__
-__all__ += modules.__all__
+if not MYPY:  # which reads no list that is gathered; without one, it goes by the imports
+    __all__ = ["Accumulator", "Timer", "accuracy"]
+    __all__ += names.__all__
+    __all__ += plotting.__all__
+    __all__ += regression.__all__
+    __all__ += classification.__all__
+    __all__ += convolution.__all__
+    __all__ += optimization.__all__
+    __all__ += design.__all__
+    __all__ += modules.__all__
 
 
-def __getattr__(name):
-    if name == "plt":  # matplotlib.pyplot, imported when it is first asked for
-        return plotting.pyplot()
-    if name in ("DATA_HUB", "DATA_URL", "download", "download_extract", "download_all"):
-        raise AttributeError(
-            f"d2l has no {name}: it fetches Fashion-MNIST alone. Put other files into a folder yourself, and read them "
-            "from there",
-            name=name,
-        )
-    raise no_attribute("module 'minitorch_cnn.d2l'", name, [*__all__, "plt"])
+if TYPE_CHECKING:
+    plt: Any
+else:  # with it, to a type checker every name would be one of ours
+
+    def __getattr__(name):
+        if name == "plt":  # matplotlib.pyplot, imported when it is first asked for
+            return plotting.pyplot()
+        if name in ("DATA_HUB", "DATA_URL", "download", "download_extract", "download_all"):
+            raise AttributeError(
+                f"d2l has no {name}: it fetches Fashion-MNIST alone. Put other files into a folder yourself, and read "
+                "them from there",
+                name=name,
+            )
+        raise no_attribute("module 'minitorch_cnn.d2l'", name, [*__all__, "plt"])

@@ -1,6 +1,13 @@
 """Linear regression: its data, its model, its loss, and the descent. From the chapter on linear networks."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from minitorch_cnn.autograd import no_grad
+from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import Batches, Loss
 from minitorch_cnn.data import DataLoader, TensorDataset
 from minitorch_cnn.ops.creation import normal
 from minitorch_cnn.ops.linalg import matmul
@@ -9,7 +16,7 @@ from minitorch_cnn.training import Accumulator
 __all__ = ["evaluate_loss", "linreg", "load_array", "sgd", "squared_loss", "synthetic_data"]
 
 
-def synthetic_data(w, b, num_examples):
+def synthetic_data(w: Tensor, b: float, num_examples: int) -> tuple[Tensor, Tensor]:
     """Draw examples of a line with a little noise: y = X w + b + ε, where ε has the standard deviation 0.01.
 
     Parameters
@@ -29,7 +36,7 @@ def synthetic_data(w, b, num_examples):
     return X, (y + normal(0, 0.01, y.shape)).reshape(-1, 1)
 
 
-def load_array(data_arrays, batch_size, is_train=True):
+def load_array(data_arrays: Sequence[Tensor], batch_size: int, is_train: bool = True) -> DataLoader:
     """Return a loader of batches of some tensors, shuffled for training.
 
     Parameters
@@ -50,17 +57,17 @@ def load_array(data_arrays, batch_size, is_train=True):
     return DataLoader(TensorDataset(*data_arrays), batch_size, shuffle=is_train)
 
 
-def linreg(X, w, b):
+def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Return X w + b, the linear model."""
     return matmul(X, w) + b
 
 
-def squared_loss(y_hat, y):
+def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
     """Return (y_hat - y)² / 2 of each example."""
     return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
 
 
-def sgd(params, lr, batch_size):
+def sgd(params: Iterable[Tensor], lr: float, batch_size: int) -> None:
     """Take one step of gradient descent with a sum of losses over a minibatch, and set the gradients to zero.
 
     Raises
@@ -76,7 +83,7 @@ def sgd(params, lr, batch_size):
             param.grad.zero_()
 
 
-def evaluate_loss(net, data_iter, loss):
+def evaluate_loss(net: Any, data_iter: Batches, loss: Loss) -> float:
     """Return the mean loss of a regression over the examples of `data_iter`.
 
     Parameters

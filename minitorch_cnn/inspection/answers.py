@@ -1,15 +1,25 @@
 """Pictures of what a network answers: probabilities, what is taken for what, and mistakes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from minitorch_cnn.backend import to_numpy
+from minitorch_cnn.backend.annotations import Batches
 from minitorch_cnn.inspection.figures import BLUE, ORANGE, picture, show_image
 from minitorch_cnn.inspection.outputs import evaluating
+from minitorch_cnn.nn.module import Module
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_answers", "draw_confusion", "draw_mistakes", "probabilities"]
 
 
-def probabilities(model, batches):
+def probabilities(model: Module, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
     """The probability that a network gives to each class, for every image.
 
     Parameters
@@ -50,7 +60,7 @@ def probabilities(model, batches):
     return np.concatenate(outputs), np.concatenate(labels)
 
 
-def draw_confusion(confusion, classes=None, *, dark=False):
+def draw_confusion(confusion: Any, classes: Sequence[str] | None = None, *, dark: bool = False) -> Figure:
     """Draw how often each class was taken for each: a row for each true class, a column for each answer.
 
     Right answers are blue, mistakes orange, by their share of the true class; the numbers are counts.
@@ -113,7 +123,15 @@ def draw_confusion(confusion, classes=None, *, dark=False):
     return figure
 
 
-def draw_mistakes(images, labels, probabilities, classes=None, *, most=24, dark=False):
+def draw_mistakes(
+    images: Any,
+    labels: Any,
+    probabilities: Any,
+    classes: Sequence[str] | None = None,
+    *,
+    most: int = 24,
+    dark: bool = False,
+) -> Figure:
     r"""Draw the mistakes of which a network was most certain: what it said, and what it is.
 
     Parameters
@@ -164,7 +182,15 @@ def draw_mistakes(images, labels, probabilities, classes=None, *, most=24, dark=
     return figure
 
 
-def draw_answers(originals, images, probabilities, classes=None, *, titles=None, dark=False):
+def draw_answers(
+    originals: Sequence[Any],
+    images: Any,
+    probabilities: Any,
+    classes: Sequence[str] | None = None,
+    *,
+    titles: Sequence[str] | None = None,
+    dark: bool = False,
+) -> Figure:
     """Draw some images, what of them reached the network, and its answers: a row for each.
 
     Parameters

@@ -4,15 +4,23 @@ Light by default, dark on request. The colours are those of Okabe and Ito (2008)
 a little lighter on dark ground; images are grey, and what has a sign runs from orange through the ground to blue.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import io
 import os
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_cnn.backend.annotations import FilePath
 from minitorch_cnn.data.files import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "mosaic", "new_figure", "outline", "picture", "show_image", "show_map", "show_numbers", "show_signed", "to_png",
@@ -70,7 +78,7 @@ class Look(dict):
             yield self
 
 
-def new_figure(**settings):
+def new_figure(**settings: Any) -> Figure:
     """Return a matplotlib Figure, whatever the environment variable MPLBACKEND says. A notebook shows it by itself.
 
     To draw a file no backend is needed. But Jupyter hands the name of its own to the programs that it starts, and a
@@ -99,7 +107,15 @@ def _figure_class():
 
 
 @contextlib.contextmanager
-def picture(path=None, *, width=8.0, height=4.5, dark=False, title=None, layout="constrained"):
+def picture(
+    path: FilePath | None = None,
+    *,
+    width: float = 8.0,
+    height: float = 4.5,
+    dark: bool = False,
+    title: str | None = None,
+    layout: str = "constrained",
+) -> Iterator[Figure]:
     """Make a picture: a figure to draw on, which takes the one look, and is written to a file at the end.
 
     Parameters
@@ -141,12 +157,12 @@ def picture(path=None, *, width=8.0, height=4.5, dark=False, title=None, layout=
                 file.write(png)
 
 
-def show_image(axes, image, title=None, **settings):
+def show_image(axes: Any, image: Any, title: str | None = None, **settings: Any) -> Any:
     """Draw an image (H, W) of numbers in grey, 0 black and 1 white, without ticks."""
     return _show(axes, image, title, {"cmap": "gray", "vmin": 0, "vmax": 1, **settings})
 
 
-def show_signed(axes, image, title=None, limit=None, **settings):
+def show_signed(axes: Any, image: Any, title: str | None = None, limit: float | None = None, **settings: Any) -> Any:
     """Draw an array (H, W) of numbers with signs: orange below 0, the ground at 0, blue above.
 
     `limit` is the size at which the colours are full, by default that of the largest entry.
@@ -159,7 +175,7 @@ def show_signed(axes, image, title=None, limit=None, **settings):
     return _show(axes, image, title, {"cmap": colours, "vmin": -limit, "vmax": limit, **settings})
 
 
-def show_map(axes, image, title=None, **settings):
+def show_map(axes: Any, image: Any, title: str | None = None, **settings: Any) -> Any:
     """Draw an array (H, W) of numbers from near the ground, for the smallest, over blue to ink."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -170,7 +186,7 @@ def show_map(axes, image, title=None, **settings):
     )
 
 
-def mosaic(images, columns=None):
+def mosaic(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Put images beside each other as one, with gaps of NaN between them, which are drawn as the ground.
 
     Parameters
@@ -205,7 +221,9 @@ def mosaic(images, columns=None):
     return whole.reshape(rows * (h + gap), columns * (w + gap))[:-gap, :-gap]
 
 
-def show_numbers(axes, array, title=None, limit=None, text="{:.3g}", **settings):
+def show_numbers(
+    axes: Any, array: Any, title: str | None = None, limit: float | None = None, text: str = "{:.3g}", **settings: Any
+) -> Any:
     """Draw a small array (H, W) as a table: each number in its cell, on a tint of its sign's colour.
 
     `limit` is the size at which the tint is deepest, by default that of the largest entry; `text` is the format of a
@@ -218,7 +236,9 @@ def show_numbers(axes, array, title=None, limit=None, text="{:.3g}", **settings)
     return shown
 
 
-def outline(axes, row, column, height, width, colour=ORANGE, **settings):
+def outline(
+    axes: Any, row: float, column: float, height: float, width: float, colour: str = ORANGE, **settings: Any
+) -> Any:
     """Draw a frame around the pixels of an image from (row, column) on, so many down and across."""
     from matplotlib.patches import Rectangle
 
@@ -238,7 +258,7 @@ def _show(axes, image, title, settings):
     return shown
 
 
-def to_png(figure):
+def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -249,7 +269,7 @@ def to_png(figure):
     return png.getvalue()
 
 
-def to_svg(figure):
+def to_svg(figure: Figure) -> bytes:
     """Return a figure as the bytes of an SVG picture, the same for equal figures."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG

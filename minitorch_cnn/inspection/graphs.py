@@ -1,6 +1,9 @@
 """The graph that a result remembers: its operations with their shapes, as a table and as a picture."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from minitorch_cnn.autograd.function import Function
 from minitorch_cnn.autograd.memory import Outline
@@ -8,6 +11,10 @@ from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.autograd.walk import topological_order
 from minitorch_cnn.inspection.figures import BLUE, GREEN, ORANGE, picture, to_png
 from minitorch_cnn.inspection.tables import html_table, table
+from minitorch_cnn.nn.module import Module
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Graph", "GraphNode", "graph"]
 
@@ -38,7 +45,7 @@ class Graph:
     nodes: list  #: in an order in which they can be computed
 
     @property
-    def operations(self):
+    def operations(self) -> list[GraphNode]:
         """The nodes that are operations."""
         return [node for node in self.nodes if node.kind == "operation"]
 
@@ -64,7 +71,7 @@ class Graph:
     def _repr_png_(self):
         return to_png(self.figure())
 
-    def figure(self, *, dark=False):
+    def figure(self, *, dark: bool = False) -> Figure:
         """Draw the graph: operations from top to bottom, parameters to their left.
 
         Blue arrows are the way of the values, orange ones that of the gradients. Beside the arrows stand shapes; what
@@ -118,7 +125,7 @@ class Graph:
         return figure
 
 
-def graph(tensor, model=None, **tensors):
+def graph(tensor: Tensor, model: Module | None = None, **tensors: Tensor) -> Graph:
     """The graph of the operations that led to a tensor.
 
     It is read before `backward`, which lets it go.

@@ -1,14 +1,23 @@
 """Pictures of what a network has learned: its filters, and what they make of an image."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.inspection.answers import as_drawn, draw_bars, probabilities_of
 from minitorch_cnn.inspection.figures import mosaic, picture, show_image, show_map, show_signed
 from minitorch_cnn.inspection.outputs import activations
 from minitorch_cnn.nn.layers import Conv2d
+from minitorch_cnn.nn.module import Module
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_changes", "draw_filters", "draw_maps", "draw_overview"]
 
@@ -20,7 +29,7 @@ CELLS = 256  # numbers of one stage there
 ROWS = 12  # epochs whose filters are shown
 
 
-def draw_filters(model, *, dark=False):
+def draw_filters(model: Module, *, dark: bool = False) -> Figure:
     """Draw the filters of each convolution: a column for each filter, a row for each channel that it looks at.
 
     The first six convolutions are drawn, and of each at most the first 16 filters on the first 8 channels.
@@ -67,7 +76,7 @@ def draw_filters(model, *, dark=False):
     return figure
 
 
-def draw_maps(model, image, *, dark=False):
+def draw_maps(model: Module, image: Tensor, *, dark: bool = False) -> Figure:
     """Draw what each layer of a network makes of an image, one row for each layer.
 
     What has a sign is orange below 0 and blue above; what has none is drawn from its smallest to its largest value.
@@ -120,7 +129,15 @@ def draw_maps(model, image, *, dark=False):
     return figure
 
 
-def draw_overview(model, image, classes=None, label=None, *, title="What the network sees", dark=False):
+def draw_overview(
+    model: Module,
+    image: Tensor,
+    classes: Sequence[str] | None = None,
+    label: int | None = None,
+    *,
+    title: str = "What the network sees",
+    dark: bool = False,
+) -> Figure:
     """Draw what a trained network sees: an image, its feature maps stage by stage, and the answer.
 
     A stage is a layer with what follows it element by element, such as a convolution with its sigmoid. Every map is
@@ -208,7 +225,7 @@ def draw_overview(model, image, classes=None, label=None, *, title="What the net
     return figure
 
 
-def draw_changes(model, states, *, dark=False):
+def draw_changes(model: Module, states: Mapping[int, Mapping[str, Any]], *, dark: bool = False) -> Figure:
     """Draw how the weights of a network changed from epoch to epoch.
 
     On the left the filters of the first convolution, a row for each epoch; on the right, for each layer with weights,

@@ -1,5 +1,7 @@
 """What the layers of a network make of an input."""
 
+from __future__ import annotations
+
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -21,12 +23,12 @@ class Activation:
     output: np.ndarray  #: with the batch, on the CPU
 
     @property
-    def type(self):
+    def type(self) -> str:
         """The name of the layer's class."""
         return type(self.layer).__name__
 
 
-def activations(model, images):
+def activations(model: Module, images: Tensor) -> list[Activation]:
     """Run a network once, in evaluation mode, and return what each of its layers returned.
 
     The model is left in the mode that it was in.

@@ -1,6 +1,9 @@
 """Pictures from files, as a network for small grey images wants them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,7 @@ class Pixels:
     is_inverted: bool  #: whether it was dark on bright
 
 
-def read_image(path, size=28):
+def read_image(path: Any, size: int = 28) -> Pixels:
     """Read a picture of any size and mode, and make it grey, bright on dark, and small.
 
     The ground is taken to be as bright as the median of the border. Dark on bright is what has a ground of more than

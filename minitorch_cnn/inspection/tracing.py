@@ -1,11 +1,14 @@
 """One training step, operation by operation: what each makes, how long it takes both ways, and what it keeps."""
 
+from __future__ import annotations
+
 import itertools
 import statistics
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from minitorch_cnn.autograd.function import Function
 from minitorch_cnn.autograd.mode import enable_grad
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, to_numpy
+from minitorch_cnn.backend.annotations import Loss
 from minitorch_cnn.backend.random import get_rng_state, set_rng_state
 from minitorch_cnn.inspection.figures import BLUE, ORANGE, picture, to_png
 from minitorch_cnn.inspection.summaries import memory_of
@@ -22,6 +26,9 @@ from minitorch_cnn.nn.functional.losses import cross_entropy
 from minitorch_cnn.nn.module import Module
 from minitorch_cnn.nn.state import unchanged
 from minitorch_cnn.optim.optimizer import zero_grad
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Trace", "TraceRow", "trace"]
 
@@ -58,22 +65,22 @@ class Trace:
     repeat: int = 1  #: how many steps the medians are of
 
     @property
-    def forward(self):
+    def forward(self) -> float:
         """Seconds of all operations, forward."""
         return sum(row.forward for row in self.rows)
 
     @property
-    def backward(self):
+    def backward(self) -> float:
         """Seconds of all operations, backward."""
         return sum(row.backward or 0 for row in self.rows)
 
     @property
-    def multiply_adds(self):
+    def multiply_adds(self) -> int:
         """Multiplications, each with an addition, of the forward pass of the whole batch."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
-    def bytes(self):
+    def bytes(self) -> int:
         """What the forward pass leaves in memory for `backward`, beside the parameters."""
         return sum(row.bytes for row in self.rows)
 
@@ -108,11 +115,11 @@ class Trace:
     def _repr_html_(self):
         return html_table(HEADER, self._cells(), ALIGN) + "<br>".join(self._summary())
 
-    def to_png(self):
+    def to_png(self) -> bytes:
         """Return `figure` as the bytes of a PNG picture."""
         return to_png(self.figure())
 
-    def figure(self, *, dark=False):
+    def figure(self, *, dark: bool = False) -> Figure:
         """Draw how long each operation with a gradient takes, forward and backward.
 
         Parameters
@@ -144,7 +151,9 @@ class Trace:
         return figure
 
 
-def trace(model, *inputs, labels=None, loss=None, repeat=5):
+def trace(
+    model: Module, *inputs: Tensor, labels: Tensor | None = None, loss: Loss | None = None, repeat: int = 5
+) -> Trace:
     """Take a training step several times, and list its operations with what they cost.
 
     No step is made: the weights, their gradients, the buffers and the stream of random numbers are put back. The model

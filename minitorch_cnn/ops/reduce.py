@@ -244,7 +244,7 @@ def var(
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
-    correction: float = 1,
+    correction: int = 1,
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
@@ -277,7 +277,7 @@ def std(
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
-    correction: float = 1,
+    correction: int = 1,
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
