@@ -102,6 +102,8 @@ class Mirror(nn.Module):
     [[[[1.0, 2.0]]]]
     """
 
+    receptive_field = "same"  # of the image, or of its mirror image
+
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
         if not self.training:
             return x
