@@ -1,11 +1,15 @@
 """Draw the pictures of these pages, each for light and for dark pages: ``python docs/pictures.py [NAME ...]``.
 
-They go to docs/images/NAME.png and NAME-dark.png. The pictures of benchmarks are made by the benchmarks.
+They go to docs/images/NAME.png and NAME-dark.png, those of the scripts in examples/ too, which are run for it. The
+pictures of benchmarks are made by the benchmarks.
 """
 
 import argparse
 import os
 import re
+import runpy
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import numpy as np
 from minitorch_cnn.inspection.figures import BLUE, GOLD, GREEN, ORANGE, PINK, SKY, picture, show_image
 
 IMAGES = Path(__file__).parent / "images"
+EXAMPLES = IMAGES.parents[1] / "examples"
 WINDOWS = [BLUE, ORANGE, GREEN, PINK]  # a colour for each window
 COLOURS = [*WINDOWS, GOLD, SKY]
 
@@ -389,9 +394,28 @@ PICTURES = [
 ]  # fmt: skip
 
 
+def example(name):
+    """What draws the picture of an example: it is run in a folder of its own."""
+
+    def draw(path, dark):
+        with tempfile.TemporaryDirectory() as folder:
+            before, sys.argv = sys.argv, [f"{name}.py", folder, *(["--dark"] if dark else [])]
+            sys.path.insert(0, str(EXAMPLES))
+            try:
+                runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+            finally:
+                sys.argv = before
+                sys.path.remove(str(EXAMPLES))
+            shutil.copyfile(Path(folder, f"{name}.png"), path)
+
+    return draw
+
+
 def names():
-    """The files that are drawn, by the function that draws them."""
-    return {function.__name__.replace("_", "-"): function for function in PICTURES}
+    """What draws each picture, by its name."""
+    of_pages = {function.__name__.replace("_", "-"): function for function in PICTURES}
+    scripts = sorted(path.stem for path in EXAMPLES.glob("[0-9]*.py") if path.stem != "00_from_nothing")
+    return of_pages | {script: example(script) for script in scripts}
 
 
 def main():

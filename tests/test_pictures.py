@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-DRAWN = runpy.run_path(str(DOCS / "pictures.py"))["names"]()
+PICTURES = runpy.run_path(str(DOCS / "pictures.py"))
+DRAWN = PICTURES["names"]()
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 
 
@@ -30,7 +31,15 @@ def test_what_is_drawn_is_there_and_shown_for_both_grounds():
     assert not [name for name in files if not (DOCS / "images" / name).is_file()]
 
 
-@pytest.mark.parametrize("name", DRAWN)
+def test_the_map_leads_to_every_example_and_its_picture():
+    scripts = sorted(path.name for path in PICTURES["EXAMPLES"].glob("[0-9]*.py"))
+    text = (DOCS / "map.md").read_text(encoding="utf-8")
+    assert [name for name in scripts if f"(../examples/{name})" not in text] == []
+    pictures = {path.name for path in shown(DOCS / "map.md")}
+    assert [name for name in scripts[1:] if name.replace(".py", ".png") not in pictures] == []
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN if not name[0].isdigit()])  # examples have tests of their own
 def test_no_word_leaves_the_picture_or_lies_on_another(name, tmp_path):
     figure = DRAWN[name](tmp_path / "picture.png", dark=False)
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
