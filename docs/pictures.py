@@ -8,7 +8,6 @@ import argparse
 import os
 import re
 import runpy
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -395,18 +394,16 @@ PICTURES = [
 
 
 def example(name):
-    """What draws the picture of an example: it is run in a folder of its own."""
+    """What draws the picture of an example: the script, run with the folder as its argument."""
 
     def draw(path, dark):
-        with tempfile.TemporaryDirectory() as folder:
-            before, sys.argv = sys.argv, [f"{name}.py", folder, *(["--dark"] if dark else [])]
-            sys.path.insert(0, str(EXAMPLES))
-            try:
-                runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
-            finally:
-                sys.argv = before
-                sys.path.remove(str(EXAMPLES))
-            shutil.copyfile(Path(folder, f"{name}.png"), path)
+        before, sys.argv = sys.argv, [f"{name}.py", str(path.parent), *(["--dark"] if dark else [])]
+        sys.path.insert(0, str(EXAMPLES))
+        try:
+            runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        finally:
+            sys.argv = before
+            sys.path.remove(str(EXAMPLES))
 
     return draw
 
