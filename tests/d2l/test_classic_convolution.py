@@ -241,7 +241,7 @@ def test_batch_normalization(bright):
     )  # fmt: skip
     history = d2l.train_ch6(net, *d2l.load_data_fashion_mnist(16), 5, 1.0, d2l.try_gpu())
     assert history[-1].loss < history[0].loss / 2
-    assert net[1].scale.flatten().shape == (6,) and not torch.equal(net[10].var, torch.ones(1, 84))
+    assert net[1].scale.flatten().shape == (6,) and net[10].var.std().item() > 0
 
 
 def test_resnet(bright):

@@ -275,28 +275,25 @@ def test_lr_scheduler():
     def train(schedule):
         net = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10)).to(device)
         loss, trainer = nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.2)
-        scheduler = schedule(trainer)
-        animator = d2l.Animator(xlabel="epoch", xlim=[0, epochs], legend=["train loss", "train acc", "test acc"])
-        rates = []
+        scheduler, rates = schedule(trainer), []
+        animator = d2l.Animator(xlabel="epoch", legend=["loss", "accuracy", "on the test images"])
         for epoch in range(epochs):
-            metric = d2l.Accumulator(3)
-            for X, y in train_iter:
-                net.train()
+            sums = d2l.Accumulator(3)
+            net.train()
+            for images, labels in train_iter:
+                images, labels = images.to(device), labels.to(device)
+                scores = net(images)
+                l = loss(scores, labels)
                 trainer.zero_grad()
-                y_hat = net(X.to(device))
-                l = loss(y_hat, y.to(device))
                 l.backward()
                 trainer.step()
-                with torch.no_grad():
-                    metric.add(l * X.shape[0], d2l.accuracy(y_hat, y), X.shape[0])
-            test_acc = d2l.evaluate_accuracy_gpu(net, test_iter)
-            animator.add(epoch + 1, (metric[0] / metric[2], metric[1] / metric[2], test_acc))
+                sums.add(l * len(labels), d2l.accuracy(scores, labels), len(labels))
+            animator.add(epoch, (sums[0] / sums[2], sums[1] / sums[2], d2l.evaluate_accuracy_gpu(net, test_iter)))
             rates.append(trainer.param_groups[0]["lr"])
             if hasattr(scheduler, "step"):
                 scheduler.step()
             else:
-                for group in trainer.param_groups:
-                    group["lr"] = scheduler(epoch + 1)
+                trainer.param_groups[0]["lr"] = scheduler(epoch + 1)
         assert animator.Y[0][-1] < animator.Y[0][0]
         return rates
 
