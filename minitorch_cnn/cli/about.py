@@ -18,7 +18,7 @@ from minitorch_cnn.inspection.tables import WIDTH
 
 PACKAGES = {  # beside NumPy: those that setup.cfg names
     "needs": ["matplotlib", "requests", "tqdm", "safetensors", "threadpoolctl"],
-    "can use": ["cupy-cuda12x", "cupy-cuda13x", "mpi4py", "shtab"],
+    "can use": ["cupy-cuda12x", "cupy-cuda13x", "mpi4py", "pillow", "shtab"],
 }
 NAMES = 10  # characters of the column of names
 
