@@ -130,6 +130,7 @@ FUNCTIONS = {
     "clip": lambda x: np.clip(x, 1, 2),
     "reshape": lambda x: np.reshape(x, (3, 2)), "transpose": np.transpose, "sort": lambda x: np.sort(x, axis=None),
     "norm": np.linalg.norm, "einsum": lambda x: np.einsum("ij->j", x), "size": np.size, "shape": np.shape,
+    "ndim": np.ndim, "zeros_like": np.zeros_like, "full_like": lambda x: np.full_like(x, 7),
     "array of a list": lambda x: np.array([x, x]), "array of float64": lambda x: np.array(x, dtype=np.float64),
 }  # fmt: skip
 
@@ -143,7 +144,15 @@ def test_numpys_functions_of_a_tensor_are_those_of_its_array(name):
     assert getattr(result, "dtype", None) == getattr(expected, "dtype", None)
 
 
-@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"size", "shape"}))
+OF_FORM = ["size", "shape", "ndim", "zeros_like", "full_like"]
+
+
+@pytest.mark.parametrize("name", OF_FORM)
+def test_numpy_may_be_asked_for_the_form_of_a_tensor_with_a_gradient(name):
+    np.testing.assert_array_equal(FUNCTIONS[name](mt.tensor(A, requires_grad=True)), FUNCTIONS[name](A))
+
+
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {*OF_FORM}))
 def test_numpys_functions_do_not_lose_a_gradient_in_silence(name):
     with pytest.raises(RuntimeError, match=r"can't call numpy\(\) on a Tensor that requires grad"):
         FUNCTIONS[name](mt.tensor(A, requires_grad=True))

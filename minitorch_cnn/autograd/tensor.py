@@ -253,6 +253,8 @@ class Tensor(Operators, Methods, Conversions, InPlace):
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         """NumPy's functions of tensors are those of their elements, and give NumPy's arrays."""
+        if func in _OF_FORM:  # no element is read, so no gradient is lost
+            args = tuple(arg.detach() if isinstance(arg, Tensor) else arg for arg in args)
         return func(*_as_numpy(args), **{name: _as_numpy(value) for name, value in kwargs.items()})
 
     def __dlpack__(self, **request: Any) -> Any:
@@ -372,6 +374,9 @@ class NoArray(TypeError):
     def __init__(self, value: object) -> None:
         super().__init__(f"Tensor wraps an array, got {described(value)}")
         self.value = value
+
+
+_OF_FORM = (np.ndim, np.shape, np.size, np.zeros_like, np.ones_like, np.empty_like, np.full_like)
 
 
 def _as_numpy(value):
