@@ -1,7 +1,7 @@
-"""Write the tables of docs/benchmarks.md and of README.md, and draw pictures, from results/*.json.
+"""Write the tables of docs/benchmarks.md and of README, in both languages, and draw pictures, from results/*.json.
 
 ``python benchmarks/report.py``. A table stands between ``<!-- begin NAME -->`` and ``<!-- end -->``. No number in
-either page is typed by hand.
+these pages is typed by hand.
 """
 
 import re
@@ -53,7 +53,11 @@ def brief(name, results):
     return [line for line in BENCHMARKS[name].tables(results) if line.startswith("|")]
 
 
-PAGES = {FOLDER.parent / "docs" / "benchmarks.md": section, FOLDER.parent / "README.md": brief}
+PAGES = {
+    FOLDER.parent / "docs" / "benchmarks.md": section,
+    FOLDER.parent / "README.md": brief,
+    FOLDER.parent / "README.zh.md": brief,
+}
 
 
 def main():
