@@ -24,7 +24,7 @@ def cells(path, kind="code"):
 
 
 def run(sources, tmp_path, monkeypatch):
-    """Run cells with the small data set; return the outputs of each."""
+    """Run cells with the small data set, and return the outputs of each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what it imports
         nbclient = pytest.importorskip("nbclient")
@@ -47,13 +47,31 @@ def printed(outputs, stream="stdout"):
     return "".join(output["text"] for output in outputs if output.get("name") == stream)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_of_the_chapter_runs(path, tmp_path, monkeypatch):
-    sources = ["".join(cell["source"]) for cell in cells(path)]
-    assert sum("num_epochs = 0.9, 10" in source for source in sources) == 1
-    outputs = run(
-        [source.replace("num_epochs = 0.9, 10", "num_epochs = 0.9, 2") for source in sources], tmp_path, monkeypatch
-    )
+BARS = [  # without ipywidgets too, and without a warning that they are missing
+    "from minitorch_cnn import training\n"
+    "batches = data.DataLoader(data.FashionMNIST(), 32)\nnet = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))",
+    "history = training.train(net, batches, batches, epochs=3, lr=0.1, on_report=training.LiveCurves(3))",
+    "history",
+    "history.figure()",
+    "batches",
+]
+
+
+def test_notebooks_run_and_show_what_they_make(tmp_path, monkeypatch):
+    """One test, and one kernel, which takes seconds to start: the chapter in each language, and what else is shown."""
+    english, chinese = (["".join(cell["source"]) for cell in cells(path)] for path in NOTEBOOKS)
+    short = [source.replace("num_epochs = 0.9, 10", "num_epochs = 0.9, 2") for source in (*english, *chinese)]
+    assert short.count("lr, num_epochs = 0.9, 2\nhistory = d2l.train_ch6(" + TRAINED) == 2
+    outputs = run([*short, *BARS], tmp_path, monkeypatch)
+    check_chapter(english, outputs[: len(english)])
+    check_chapter(chinese, outputs[len(english) : len(short)])
+    check_bars(outputs[len(short) :])
+
+
+TRAINED = "net, train_iter, test_iter, num_epochs, lr, d2l.try_gpu())"
+
+
+def check_chapter(sources, outputs):
     results = dict(zip(sources, outputs))
     (cross_correlation,) = (found for source, found in results.items() if source.startswith("def corr2d(X, K):"))
     assert shown(cross_correlation, "text/plain") == ["tensor([[19., 25.],\n        [37., 43.]])"]
@@ -63,6 +81,16 @@ def test_a_notebook_of_the_chapter_runs(path, tmp_path, monkeypatch):
     assert all(base64.b64decode(found[0]).startswith(b"\x89PNG") for found in pictures if found)
     tables = [source for source, found in results.items() if shown(found, "text/html")]
     assert [re.search(r"(\w+)\(.*\)$", source)[1] for source in tables] == ["summary", "gradcheck_report"]
+
+
+def check_bars(outputs):
+    _, bar, history, figure, loader = outputs
+    assert re.search(r"epoch 1/3: +\d+%\|", printed(bar, "stderr")) and "Warning" not in printed(bar, "stderr")
+    (curves,) = shown(bar, "image/png")  # one, which was replaced
+    assert [len(shown(found, "image/png")) for found in (history, figure)] == [1, 1]
+    assert curves not in shown(history, "image/png")
+    assert "test acc" in shown(history, "text/plain")[0]
+    assert shown(loader, "text/plain")[0].startswith("DataLoader(TinyFashion(160 images")
 
 
 def test_the_notebooks_are_stripped():
@@ -78,20 +106,3 @@ def test_both_languages_have_the_same_code_and_as_much_text():
     assert len(texts[0]) == len(texts[1]) and all(re.search(r"[\u4e00-\u9fff]", text) for text in texts[1])
     formulas = [re.findall(r"\$\$.*?\$\$", "".join(text), re.DOTALL) for text in texts]
     assert formulas[0] == formulas[1] and len(formulas[0]) == 3
-
-
-def test_a_notebook_shows_bars_curves_figures_and_tables(tmp_path, monkeypatch):
-    """Without ipywidgets too, and without a warning that they are missing."""
-    begin = (
-        "import minitorch_cnn as mt\nfrom minitorch_cnn import data, nn, training\n"
-        "batches = data.DataLoader(data.FashionMNIST(), 32)\nnet = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))"
-    )
-    train = "history = training.train(net, batches, batches, epochs=3, lr=0.1, on_report=training.LiveCurves(3))"
-    _, bar, history, figure, loader = run(
-        [begin, train, "history", "history.figure()", "batches"], tmp_path, monkeypatch
-    )
-    assert re.search(r"epoch 1/3: +\d+%\|", printed(bar, "stderr")) and "Warning" not in printed(bar, "stderr")
-    (curves,) = shown(bar, "image/png")  # one, which was replaced
-    assert len({curves, *shown(history, "image/png"), *shown(figure, "image/png")}) == 2  # the last two are alike
-    assert "test acc" in shown(history, "text/plain")[0]
-    assert shown(loader, "text/plain")[0].startswith("DataLoader(TinyFashion(160 images")

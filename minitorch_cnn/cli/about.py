@@ -1,7 +1,6 @@
 """What this machine has: the command ``info``; and ``--print-completion``, which completes commands in a shell."""
 
 import argparse
-import importlib.metadata
 import os
 import platform
 import textwrap
@@ -109,7 +108,9 @@ def _data(root):
 
 
 def _version(name):
+    from importlib import metadata  # it takes a while, and `train` has no need of it
+
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return "(not installed)"

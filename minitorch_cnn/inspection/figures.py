@@ -76,6 +76,8 @@ class Look(dict):
         colours = [self.colour(colour) for colour in _ON_DARK]
         with matplotlib.rc_context({**self, "axes.prop_cycle": cycler(color=colours)}):
             yield self
+            interactive = matplotlib.is_interactive()
+        matplotlib.interactive(interactive)  # what a notebook's backend has set, on its first use, stays
 
 
 def new_figure(**settings: Any) -> Figure:

@@ -63,9 +63,9 @@ def test_what_the_command_prints_fits_80_columns(command, monkeypatch, tmp_path)
     monkeypatch.setattr(data, "FashionMNIST", TinyFashion)
     train, trace = ("train", "--device", "cpu", "--epochs"), ("trace", "--input-shape", "2,1,28,28", "--repeat", 1)
     for arguments in (
-        (*train, 10),
+        (*train, 1),
         ("evaluate",),
-        (*train, 11, "--resume"),
+        (*train, 2, "--resume"),
         ("summary",),
         ("info",),
         ("--help",),
