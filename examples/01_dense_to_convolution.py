@@ -28,11 +28,11 @@ def answer(layer, X):
 
 
 rows = []
-for name, layer in (("dense", dense), ("convolution", local)):
+for name, layer in (("dense layer", dense), ("convolution", local)):
     before, after = answer(layer, X), answer(layer, moved)
     back = mt.cat([after[..., -4:], after[..., :-4]], dim=3)  # moved back, it should be as before
     change = float((back - before).abs().max() / before.abs().max())
-    print(f"When what is seen moves, the answer of the {name} moves along, but for {change:.0%} of its size.")
+    print(f"When the image moves, the answer of the {name} moves along, with an error of {change:.0%} of its size.")
 
     touched = X.clone()
     touched[0, 0, 14, 14] += 1.0
@@ -43,13 +43,14 @@ for name, layer in (("dense", dense), ("convolution", local)):
     (layer(seen) if layer is local else layer(seen.flatten()).reshape(seen.shape))[0, 0, 14, 14].backward()
     rows.append((name, seen.grad, before, after, back - before))
 
-with drawing(height=4.2, title="A dense layer, and a convolution, see something move to the left") as figure:
+print("In the pictures of these scripts, blue is above 0, orange below, and grey images go from black, 0, to white.")
+
+with drawing(height=4.2, title="The image moves: only the answer of the convolution moves along") as figure:
     axes = figure.subplots(2, 5)
     for i, (name, weights, before, after, change) in enumerate(rows):
-        show_image(axes[i, 0], (X if i == 0 else moved)[0, 0].numpy(), "what is seen" if i == 0 else "the same, moved")
+        show_image(axes[i, 0], (X if i == 0 else moved)[0, 0].numpy(), "an image" if i == 0 else "the image, moved")
         show_signed(axes[i, 1], weights[0, 0].numpy(), f"{name}: weights\nof one output pixel")
         limit = float(before.abs().max())
-        for axis, part, title in zip(
-            axes[i, 2:], (before, after, change), ("answer", "answer,\nmoved", "change, when\nmoved back")
-        ):
+        titles = "answer to\nthe image", "answer to the\nmoved image", "difference, after\nmoving it back"
+        for axis, part, title in zip(axes[i, 2:], (before, after, change), titles):
             show_signed(axis, part[0, 0].numpy(), title, limit=limit)

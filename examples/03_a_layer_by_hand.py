@@ -23,7 +23,7 @@ layer = Conv2D((2, 2))
 names = ", ".join(f"{name} {tuple(p.shape)}" for name, p in layer.named_parameters())
 print(f"What it can learn: {names}, {sum(p.numel() for p in layer.parameters())} numbers.")
 
-layer(X).sum().backward()
+layer(X).sum().backward()  # finds derivatives; 18_autodiff.py shows how
 print(f"The derivative of the sum of its four outputs with respect to each weight:\n{layer.weight.grad}")
 print(f"With respect to the bias: {layer.bias.grad.item():.0f}, for it is added to each of the four.")
 
@@ -32,7 +32,7 @@ twin.weight.data[:], twin.bias.data[:] = layer.weight.data.reshape(1, 1, 2, 2), 
 twin(X.reshape(1, 1, 3, 3)).sum().backward()
 print(f"The gradient of nn.Conv2d is the same: {mt.allclose(twin.weight.grad[0, 0], layer.weight.grad)}.")
 
-with drawing(height=2.9, title="Each weight has met four pixels, one at each place of the window") as figure:
+with drawing(height=2.9, title="A weight meets four pixels, and its gradient is their sum") as figure:
     axes = figure.subplots(1, 5)
     for k, axis in enumerate(axes[:4]):
         i, j = divmod(k, 2)

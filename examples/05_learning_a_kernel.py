@@ -32,13 +32,11 @@ layers[2].weight.data[:] = mt.tensor([-1.0, 1.5]).reshape(1, 1, 1, 2)
 ways = [learn(layer) for layer in layers]
 for step, (kernel, l) in enumerate(zip(*ways[0])):
     print(f"step {step}: kernel [{kernel[0]:6.3f}, {kernel[1]:6.3f}], loss {l:7.3f}")
-print("After ten steps: kernel [{:.4f}, {:.4f}]; it is to become [1, -1].".format(*ways[0][0][-1]))
+print("After ten steps: kernel [{:.4f}, {:.4f}]; it should become [1, -1].".format(*ways[0][0][-1]))
 first, second = ways[0][0][:2]
 along, across = sum(second) / sum(first), (second[0] - second[1] - 2) / (first[0] - first[1] - 2)
-print(
-    f"A step multiplies what is missing along [1, -1] by {across:.2f}, and along [1, 1] by {along:.2f}: there the loss"
-)
-print("is steep, and a step goes too far. With a learning rate above 1/30 it would go further away each time.")
+print(f"Each step multiplies the error along [1, -1] by {across:.2f}, and along [1, 1] by {along:.2f}. There the loss")
+print("is steep: a step goes too far, to the other side. With a learning rate above 1/30 the error would grow.")
 
 # The loss of every kernel on a grid, all at once: one layer with 81 × 81 output channels.
 line = mt.linspace(-2, 2, 81)
@@ -55,5 +53,5 @@ with drawing(height=4.2) as figure:
         curve.semilogy(range(10), losses, "o-", color=colour)
     plane.plot(1, -1, "*", color=figure.look.ink, markersize=15)
     plane.annotate("[1, −1]", (1, -1), (10, -16), textcoords="offset points")
-    plane.set(xlabel="left weight", ylabel="right weight", title="Three kernels on their way down", aspect="equal")
-    curve.set(xlabel="step", title="Their loss")
+    plane.set(xlabel="left weight", ylabel="right weight", title="Three starts; grey: equal loss", aspect="equal")
+    curve.set(xlabel="step", title="The loss of each")

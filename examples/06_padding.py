@@ -34,10 +34,10 @@ def windows_over(padding):
     return X.grad[0, 0]  # (8, 8)
 
 
-with drawing(width=9, height=3.7, title="How many windows of 3×3 each pixel of an 8×8 image lies in") as figure:
+with drawing(width=9, height=3.7, title="In how many windows of 3×3 each pixel of an 8×8 image lies") as figure:
     for padding, axes in enumerate(figure.subplots(1, 3)):
         count = windows_over(padding)
         corner, inside = count[0, 0].item(), count[4, 4].item()
-        print(f"Padding {padding}: {corner:.0f} of the windows see a pixel in a corner, {inside:.0f} one inside.")
+        print(f"Padding {padding}: of 9 windows, {corner:.0f} see a pixel in a corner, {inside:.0f} one inside.")
         size = F.conv2d(mt.zeros(1, 1, 8, 8), mt.ones(1, 1, 3, 3), padding=padding).shape[2:]
         show_numbers(axes, count.numpy(), f"padding {padding}: result {size[0]}×{size[1]}", limit=9)

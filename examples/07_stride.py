@@ -13,8 +13,9 @@ for settings in (
     {"kernel_size": 3, "padding": (2, 1), "stride": (2, 1)},
     {"kernel_size": (3, 5), "padding": (0, 1), "stride": (3, 4)},
 ):
-    print(f"8×8 pixels, {settings}: {nn.Conv2d(1, 1, **settings)(X).shape[2:]}")
-print("Height and width are counted each for itself: ⌊(8 + 2·padding - kernel) / stride⌋ + 1.")
+    words = ", ".join(f"{name.removesuffix('_size')} {value}" for name, value in settings.items())
+    print(f"8×8 pixels, {words}: {nn.Conv2d(1, 1, **settings)(X).shape[2:]}")
+print("The height, and likewise the width, is ⌊(8 + 2·padding - kernel) / stride⌋ + 1.")
 
 image, _ = data.FashionMNIST(train=False)[23]  # (1, 28, 28)
 sobel = mt.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]]).reshape(1, 1, 3, 3)
@@ -29,12 +30,12 @@ print(f"Stride 2 gives just every second row and column of what stride 1 gives: 
 with drawing(height=5, title="Edges at every place, at every second, at every fourth") as figure:
     axes = figure.subplots(2, 4)
     show_image(axes[0, 0], image[0].numpy(), "28×28 pixels")
-    show_numbers(axes[1, 0], sobel[0, 0].numpy(), "kernel")
+    show_numbers(axes[1, 0], sobel[0, 0].numpy(), "the kernel")
     for column, stride in enumerate(strides, start=1):
         size = len(edges[stride])
         show_signed(axes[0, column], edges[stride].numpy(), f"stride {stride}: {size}×{size}")
         middles = mt.zeros(9, 9)
         middles[1:8:stride, 1:8:stride] = 1.0
-        show_signed(axes[1, column], middles.numpy(), "middles of windows", limit=2)
+        show_signed(axes[1, column], middles.numpy(), "centres of windows\n(the first two framed)", limit=2)
         outline(axes[1, column], 0, 0, 3, 3, ORANGE)
         outline(axes[1, column], 0.08, stride + 0.08, 3, 3, GREEN)

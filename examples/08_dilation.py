@@ -25,7 +25,7 @@ nets = {f"one layer,\ndilation {d}": conv(d) for d in (1, 2, 4)}
 for dilations in ((1, 1, 1), (2, 2, 2), (1, 2, 4)):
     nets[f"three layers,\ndilations {', '.join(map(str, dilations))}"] = nn.Sequential(*map(conv, dilations))
 
-with drawing(height=6, title="Which pixels one output sees, and how many ways lead to it from each") as figure:
+with drawing(height=6, title="Which pixels one output sees: the stronger, the more ways lead from it") as figure:
     for axes, (name, net) in zip(figure.subplots(2, 3).flat, nets.items()):
         seen = seen_by_the_middle(net)
         middle = (seen > 0)[len(seen) // 2].tolist()
@@ -35,5 +35,5 @@ with drawing(height=6, title="Which pixels one output sees, and how many ways le
         print(f"{words}: {weights} weights, a view of {span}×{span}, in which {count} of {span**2} pixels are seen.")
         show_signed(axes, seen.numpy(), name)
         axes.set_xlabel(f"{span}×{span}, {weights} weights")
-    print("A kernel of k spans dilation · (k - 1) + 1 pixels. Doubled from layer to layer, it leaves no gaps:")
-    print("the view grows as fast as the dilation, the number of weights only with the number of layers.")
+    print("A kernel of k spans dilation · (k - 1) + 1 pixels. If the dilation doubles from layer to layer,")
+    print("no gaps are left: the view doubles too, while the weights grow by 9 with each layer.")

@@ -28,12 +28,12 @@ for layer in layers:
 
 mixer = nn.Conv2d(CHANNELS, CHANNELS, kernel_size=1, bias=False)
 total = layers[-1].weight.numel() + mixer.weight.numel()
-print("With as many groups as channels, each is filtered for itself (depthwise). A 1×1 kernel mixes them again:")
-print(f"together {total} weights, where a full layer has {layers[0].weight.numel()}. Networks for phones are built so.")
+print("With as many groups as channels, each is filtered by itself (depthwise). A 1×1 kernel then mixes them:")
+print(f"together {total} weights, where a full layer has {layers[0].weight.numel()}. Networks for phones do this.")
 both = influence(nn.Sequential(layers[-1], mixer))
 print(f"Through both, each output sees {int((both > 0).sum(1)[0])} of {CHANNELS} inputs again.")
 
-with drawing(height=3.3, title="Which input channels each output channel depends on") as figure:
+with drawing(height=3.1, title="Which input channels each output channel depends on: the stronger, the more") as figure:
     for axes, layer in zip(figure.subplots(1, 4, sharey=True), layers):
         show_signed(axes, influence(layer).numpy(), f"groups={layer.groups}")
         axes.set(xlabel=f"input channel\n{layer.weight.numel()} weights", xticks=[0, 7], yticks=[0, 7])

@@ -23,7 +23,7 @@ image = image * (1 - 0.7 * ((row - 19) ** 2 + (column - 9) ** 2 < 40).float())
 image = image.reshape(1, 1, 28, 28)
 kernel = mt.tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]]).reshape(1, 1, 3, 3)
 
-with drawing(height=5, title="A picture padded in four modes, and its edges as Conv2d finds them") as figure:
+with drawing(height=5, title="A picture (framed) padded in four modes, and the edges that Conv2d then finds") as figure:
     for mode, (above, below) in zip(MODES, figure.subplots(2, 4).T):
         show_image(above, F.pad(image, (PAD,) * 4, mode=MODES[mode])[0, 0].numpy(), mode)
         outline(above, PAD, PAD, 28, 28)
@@ -31,8 +31,8 @@ with drawing(height=5, title="A picture padded in four modes, and its edges as C
         layer.weight.data[:] = kernel
         edges = layer(image)[0, 0].detach()
         border = mt.cat([edges[0], edges[-1], edges[:, 0], edges[:, -1]]).abs().mean()
-        show_signed(below, edges.numpy(), f"{float(border):.2f} at the border", limit=1)
+        show_signed(below, edges.numpy(), f"edges; on the border\n{float(border):.2f} in the mean", limit=1)
         inside = edges[1:-1, 1:-1].abs().mean()
-        print(f"{mode}: on the border the filter answers {float(border):.2f}, inside {float(inside):.2f}.")
-    print("Zeros are a black frame, whose edge is found where the picture has none. The other modes make up something")
-    print("that fits better: the picture in a mirror, its last pixels once more, or its other end, as in a pattern.")
+        print(f"{mode}: the mean answer, without sign: {float(border):.2f} on the border, {float(inside):.2f} inside.")
+    print("Zeros are a black frame, and the filter finds its edge, though the picture has none. The others continue")
+    print("the picture: as in a mirror, with its last pixels again and again, or from its other end, as in a pattern.")

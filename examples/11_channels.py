@@ -41,13 +41,13 @@ Y = F.conv2d(F.pad(image.unsqueeze(0), (1, 1, 1, 1), mode="replicate"), K)[0]  #
 row, column = divmod(int(Y[1].argmax()), 32)
 red, green, blue = image[:, row, column].tolist()
 print(f"For the picture: {K.shape}, {K.numel()} weights. The second output, more red than blue, is largest at pixel")
-print(f"({row}, {column}): red {red:.2f}, green {green:.2f}, blue {blue:.2f}. There is the sun.")
+print(f"({row}, {column}): red {red:.2f}, green {green:.2f}, blue {blue:.2f}. That is the sun.")
 
-with drawing(height=4.6, title="Three channels go in, and three come out, each made of all three") as figure:
+with drawing(height=4.6, title="Three channels in, three out, each from all (blue: above 0, orange: below)") as figure:
     axes = figure.subplots(2, 4)
     axes[0, 0].imshow(image.numpy().transpose(1, 2, 0))
     axes[0, 0].set(xticks=[], yticks=[], title="picture")
-    show_numbers(axes[1, 0], shares.numpy(), "what each output\nhas for each colour")
+    show_numbers(axes[1, 0], shares.numpy(), "weight of each colour,\na row for each output")
     axes[1, 0].set(xticks=range(3), xticklabels=["red", "green", "blue"])
     for axis, channel, name in zip(axes[0, 1:], image, ("red", "green", "blue")):
         show_image(axis, channel.numpy(), name)

@@ -25,7 +25,7 @@ for layer in net:
     print(f"{type(layer).__name__:10} {X.shape!s:16} {f'{count:6,} weights' if count else ''}")
 total = sum(p.numel() for p in net.parameters())
 share = sum(p.numel() for layer in net[7:] for p in layer.parameters()) / total
-print(f"{total:,} in all, {share:.0%} of them in the linear layers: a kernel is small, for it is used at every place.")
+print(f"{total:,} in all, {share:.0%} of them in the linear layers: a kernel is small, as it is used at every place.")
 
 net.apply(lambda m: nn.init.xavier_uniform_(m.weight) if isinstance(m, nn.Linear | nn.Conv2d) else None)
 optimizer = optim.Adam(net.parameters(), lr=2e-3)
@@ -39,7 +39,8 @@ for images, labels in data.DataLoader(data.Subset(train, range(count)), batch_si
 test = data.FashionMNIST(train=False)
 image, label = test[19]
 p = F.softmax(net(image.unsqueeze(0)), dim=1)[0]
-print(f"Trained on {count:,} images, it is shown one that it has not seen, of the class {test.classes[label]}.")
+print(f"Trained on {count:,} images, the network is shown a new one, of the class {test.classes[label]}.")
 best = sorted(range(10), key=lambda i: -p[i].item())[:3]
 print("It says:", ", ".join(f"{test.classes[i]} {p[i].item():.0%}" for i in best))
-save(inspection.draw_overview, net, image, test.classes, label, title="An image on its way through LeNet")
+title = "An image on its way through LeNet: the more it stands out, the larger the number"
+save(inspection.draw_overview, net, image, test.classes, label, title=title)

@@ -37,7 +37,7 @@ def accuracy(batches):
 
 
 losses, tests = [], [accuracy(test_iter)]
-print(f"Before training, {tests[0]:.1%} of the test images are named rightly: as good as a guess.")
+print(f"Before training, {tests[0]:.1%} of the test images are classified rightly: no better than a guess.")
 start = time.perf_counter()
 for epoch in range(1, EPOCHS + 1):
     net.train()
@@ -60,8 +60,8 @@ with drawing(height=4.2) as figure:
     left.plot(losses, color=figure.look.quiet, alpha=0.35, linewidth=0.7, label="each batch")
     left.plot(means, color=figure.look.colour(BLUE), label=f"mean of {window}")
     left.axhline(2.3026, color=figure.look.colour(ORANGE), linestyle=":", label="log 10: a guess")
-    left.set(xlabel="step", ylabel="loss", ylim=(0, max(losses) * 1.3), title="Every batch has its own loss")
+    left.set(xlabel="step", ylabel="loss", ylim=(0, max(losses) * 1.3), title="The loss of each batch")
     left.legend(loc="upper right")
     right.plot(range(EPOCHS + 1), tests, "o-", color=figure.look.colour(GREEN))
     right.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1), xticks=range(EPOCHS + 1))
-    right.set_title("What has been learned")
+    right.set_title("Test images classified rightly")

@@ -18,7 +18,7 @@ x = mt.randn(1, 20)
 drawn = net.train()(x.expand(5000, 20)).flatten().detach()  # each row has a dropout of its own
 fixed = net.eval()(x).item()
 print(f"A network with dropout, asked 5000 times in train mode: {drawn.mean().item():.3f} ± {drawn.std().item():.3f}.")
-print(f"In eval mode it says {fixed:.3f} every time, which is the mean: doubling made up for what was missing.")
+print(f"In eval mode it says {fixed:.3f} every time, about the same mean: doubling makes up for the zeros.")
 
 norm = nn.BatchNorm1d(1)
 mine, companies = mt.tensor([[2.0]]), [mt.randn(7, 1) * 2 + 3 for _ in range(60)]
@@ -28,11 +28,9 @@ for others in companies:
     means.append(norm.running_mean.item())
     variances.append(norm.running_var.item())
 alone = norm.eval()(mine).item()
-print(f"Batch norm in train mode turns the same 2 into {min(answers):.2f} to {max(answers):.2f}, as its batch is.")
-print(
-    f"Meanwhile it keeps running averages: mean {means[-1]:.2f}, variance {variances[-1]:.2f}. The data have 3 and 4."
-)
-print(f"In eval mode it uses these: 2 becomes {alone:.2f}, whoever else is in the batch.")
+print(f"Batch norm in train mode turns a 2 into {min(answers):.2f} to {max(answers):.2f}, as its batch decides.")
+print(f"Its running averages: mean {means[-1]:.2f} and variance {variances[-1]:.2f}, near the 3 and 4 of the data.")
+print(f"In eval mode it uses these averages: 2 becomes {alone:.2f}, whatever else is in the batch.")
 
 recorded = net.eval()(x).requires_grad
 with mt.no_grad():

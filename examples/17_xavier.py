@@ -33,12 +33,12 @@ ways = {
 }
 sizes = {name: through(12, init_) for name, (init_, _) in ways.items()}
 for name, (forth, back) in sizes.items():
-    print(f"{name:9}: after 12 layers the signal is {forth[-1]:9.4f} times its size, the gradient {back[0]:9.4f}.")
-print("A sum of n products has n times the variance of one: weights of variance 1 / n keep it as it is. Xavier's is")
-print(f"2 / (n_in + n_out), here {2 / (128 + 128):.4f}: right there and back, if n_in and n_out are equal.")
+    print(f"{name:9}: 12 layers make the signal {forth[-1]:9.4f} times as large, the gradient {back[0]:9.4f}.")
+print("A sum of n products has n times the variance of one: with weights of variance 1 / n it stays the same.")
+print(f"Xavier's is 2 / (n_in + n_out), here {2 / (128 + 128):.4f}: right both ways, if n_in and n_out are equal.")
 
 slope = 0.25  # of the sigmoid, at its steepest
-print(f"A sigmoid multiplies a gradient by at most {slope}; the four of LeNet by at most {slope**4:.4f}.")
+print(f"A sigmoid multiplies a gradient by at most {slope}; LeNet's four together by at most {slope**4:.4f}.")
 
 
 def learn(prepare, steps=450):
@@ -73,7 +73,7 @@ with drawing(width=9, height=5.6) as figure:
         for axes, values in zip((forth, back), sizes[name]):
             axes.semilogy(range(1, 13), values, "o-", color=look.colour(colour), label=name)
     forth.set(title="size of the signal, layer by layer", xlabel="layer")
-    back.set(title="size of the gradient, which comes from the right", xlabel="layer")
+    back.set(title="size of the gradient, which comes from layer 12", xlabel="layer")
     for name, (signal, _) in sizes.items():
         forth.text(12.4, signal[-1], name, va="center")
     forth.set_xlim(None, 15.5)

@@ -20,18 +20,19 @@ def forward():
     return {"w·x": product, "w·x + b": total, "p = σ(w·x + b)": p, "p − t": error, "loss = (p − t)²": error**2}
 
 
+print("A neuron, p = σ(w·x + b) with x = 1.5, should answer t = 1. Its error is the loss, (p − t)².")
 steps = forward()
 node, names = steps["loss = (p − t)²"].grad_fn, []
 while node is not None and not isinstance(node, mt.Tensor):
     names.append(node.name)
     node = node.next_functions[0][0]
-print("The loss remembers how it came about, from the last operation to the first:", " ← ".join(names))
+print("The loss remembers its operations, from the last to the first:", " ← ".join(names))
 
 for value in steps.values():
     value.retain_grad()  # by default, only w and b keep their gradient
 steps["loss = (p − t)²"].backward()
 results = list(steps.items())
-print("From the right to the left, each gradient is the one after it times the derivative of one operation:")
+print("Walking back, each gradient is the one found before it times the derivative of one operation:")
 for (name, value), (_, result) in reversed(list(pairwise(results))):
     factor = value.grad.item() / result.grad.item()
     print(f"  d loss / d ({name}) = {result.grad.item():.4f} × {factor:.4f} = {value.grad.item():.4f}")
@@ -45,12 +46,12 @@ print(f"A step against the gradient, to w = {w.item():.3f} and b = {b.item():.3f
 
 y = mt.tensor(3.0, requires_grad=True)
 (y * y + y).backward()
-print(f"What is used three times gets the sum of three ways: d(y·y + y)/dy at 3 is {y.grad.item():.0f} = 3 + 3 + 1.")
+print(f"What is used three times gets the sum of three parts: d(y·y + y)/dy at 3 is {y.grad.item():.0f} = 3 + 3 + 1.")
 
 first = mt.autograd.grad(y**3, y, create_graph=True)[0]
 second = mt.autograd.grad(first, y)[0]
-print(f"Gradients are computed by operations, so they have some too: y³ at 3 has {first.item():.0f}, then", end=" ")
-print(f"{second.item():.0f}.")
+print("Gradients are computed by operations, so they have gradients too:", end=" ")
+print(f"of y³ at 3, the first derivative is {first.item():.0f}, the second {second.item():.0f}.")
 
 with drawing(width=9.6, height=3, title="Forwards the values, backwards the gradients", layout="none") as figure:
     look, axes = figure.look, figure.add_axes((0, 0, 1, 0.88))

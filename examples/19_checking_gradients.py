@@ -1,5 +1,7 @@
 """Is a gradient right? A difference quotient tells, if its step is neither too long nor too short."""
 
+import textwrap
+
 from drawing import drawing
 
 import minitorch_cnn as mt
@@ -29,13 +31,13 @@ quotients = {
     "the same in float32": (lambda e: (loss(w + e, mt.float32) - loss(w - e, mt.float32)).item() / 2 / e, GREEN),
 }
 errors = {name: [abs(quotient(e) - exact) / abs(exact) for e in steps] for name, (quotient, _) in quotients.items()}
-print(f"backward says {exact:.10f} for one weight. Difference quotients come as near as this:")
+print(f"backward says {exact:.10f} for one weight. How near to it difference quotients come:")
 for name, found in errors.items():
     best = min(range(len(steps)), key=found.__getitem__)
     print(f"  {name:27} relative error {found[best]:.0e} at the best step, ε = {steps[best]:.0e}")
-print("Too long a step, and the function is no straight line; too short, and only the rounding is left.")
+print("With a long step the function is no straight line (curvature); with a short one the rounding is too large.")
 wrong = [abs(quotients["(f(w + ε) − f(w − ε)) / 2ε"][0](e) - 1.1 * exact) / abs(exact) for e in steps]
-print(f"Were backward wrong by a tenth, no step would help: the error would never be below {min(wrong):.2f}.")
+print(f"If backward were wrong by a tenth, no step would help: the error would never be below {min(wrong):.2f}.")
 
 net.to(mt.float64)
 print(f"gradcheck compares every input and parameter like this: {mt.gradcheck(net, images)}.")
@@ -54,13 +56,13 @@ class Cube(mt.autograd.Function):
 try:
     mt.gradcheck(lambda x: Cube()(x).sum(), mt.tensor([1.0, 2.0], dtype=mt.float64, requires_grad=True))
 except mt.autograd.GradcheckError as error:
-    print(f"Of a wrong one it says: {str(error).splitlines()[0]}")
+    print(f"Of y = x³ with the gradient 2x², it says:\n{textwrap.fill(str(error).splitlines()[0], 110)}")
 
-with drawing(height=4.4, title="How far a difference quotient is from the gradient") as figure:
+with drawing(height=4.4, title="How far a difference quotient is from what backward gives") as figure:
     axes = figure.subplots()
     for (name, (_, colour)), found in zip(quotients.items(), errors.values()):
         axes.loglog(steps, [max(error, 1e-13) for error in found], "o-", color=figure.look.colour(colour), label=name)
-    axes.loglog(steps, wrong, "--", color=figure.look.colour(PINK), label="from a gradient that is wrong by 10 %")
+    axes.loglog(steps, wrong, "--", color=figure.look.colour(PINK), label="if backward were wrong by 10 %")
     axes.set(xlabel="step ε", ylabel="relative error", ylim=(1e-13, 1e5))
     axes.invert_xaxis()
     axes.legend(loc="upper left")

@@ -26,15 +26,15 @@ def bump(x):
 
 
 x = mt.linspace(-3, 3, 25, dtype=mt.float64, requires_grad=True)
-print(f"The derivative agrees with difference quotients: {mt.gradcheck(bump, x)}.")
-print(f"So does the second derivative, which nobody has written: {mt.gradgradcheck(bump, x)}.")
+print(f"The operation is a bump, exp(-x²). Its derivative agrees with difference quotients: {mt.gradcheck(bump, x)}.")
+print(f"So does the second derivative, which follows by itself: {mt.gradgradcheck(bump, x)}.")
 
 x = mt.linspace(-3, 3, 121, requires_grad=True)
 y = bump(x)
 (slope,) = mt.autograd.grad(y.sum(), x, create_graph=True)
 (curvature,) = mt.autograd.grad(slope.sum(), x)
 steepest = x[int(slope.argmin())].item()
-print(f"It falls fastest at x = {steepest:.2f}, where the second derivative passes through 0: at √½ = {0.5**0.5:.2f}.")
+print(f"The bump falls fastest at x = {steepest:.2f}, where the second derivative is 0: at √½ = {0.5**0.5:.2f}.")
 
 
 class Bumps(nn.Module):
@@ -61,8 +61,8 @@ for _ in range(600):
     l.backward()
     optimizer.step()
     losses.append(l.item())
-print(f"Twelve bumps learn a curve from 60 noisy points: the mean squared error falls from {losses[0]:.2f}", end=" ")
-print(f"to {losses[-1]:.3f}; the noise alone has {0.15**2:.3f}.")
+print(f"Twelve bumps learn a curve from 60 noisy points: the mean squared error falls from {losses[0]:.2f}")
+print(f"to {losses[-1]:.3f}. The noise alone has {0.15**2:.3f}: they have learned some of it, too.")
 
 with drawing(width=9, height=3.8) as figure:
     left, right = figure.subplots(1, 2)
@@ -74,5 +74,5 @@ with drawing(width=9, height=3.8) as figure:
     right.plot(inputs.numpy(), wanted.numpy(), ".", color=figure.look.quiet, label="points")
     right.plot(inputs.numpy(), before.numpy(), ":", color=figure.look.quiet, label="before learning")
     right.plot(inputs.numpy(), net(inputs).detach().numpy(), color=figure.look.colour(BLUE), label="twelve bumps")
-    right.set(title="a layer of it learns a curve", xlabel="x")
+    right.set(title="twelve bumps, added, learn a curve", xlabel="x")
     right.legend(loc="upper center")

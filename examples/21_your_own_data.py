@@ -35,8 +35,8 @@ order = rng.permutation(len(whole))
 train, test = data.Subset(whole, order[:1000]), data.Subset(whole, order[1000:])
 pixels, _ = train.batch(range(len(train)))
 mean, std = pixels.mean().item(), pixels.std().item()
-print(f"{len(train)} images to train on, {len(test)} kept aside. Mean and deviation, {mean:.3f} and {std:.3f}, are")
-print("measured on the former alone: of the others, the network is to know nothing.")
+print(f"{len(train)} images to train on, {len(test)} kept aside. Their mean {mean:.3f} and deviation {std:.3f} are")
+print("measured on the 1000 alone: of the others, the network must know nothing.")
 
 net = nn.Sequential(
     nn.Conv2d(1, 8, kernel_size=5, padding=2), nn.ReLU(), nn.MaxPool2d(2),  # (N, 8, 10, 10)
@@ -59,14 +59,15 @@ for epoch in range(1, 6):
         F.cross_entropy(net((X - mean) / std), y).backward()
         optimizer.step()
     known, unknown = (right(part)[1].float().mean().item() for part in (train, test))
-    print(f"epoch {epoch}: {known:.1%} right of what it trains on, {unknown:.1%} of what it has never seen")
+    print(f"epoch {epoch}: {known:.1%} right of the images it trains on, {unknown:.1%} of those it has never seen")
 
 probabilities, is_right, y = right(test)
+print("Class by class, of those it has never seen:")
 for k, name in enumerate(SHAPES):
     print(f"  {name}: {int((is_right * (y == k)).sum())} of {int((y == k).sum())}", end=";" if k < 3 else ".\n")
 
 doubtful = np.argsort(probabilities.numpy().max(1))[:6]
-with drawing(height=4.3, title="Images that it has not seen: the first six, and the six it doubts most") as figure:
+with drawing(height=4.3, title="Images never seen: the first six, and the six that it is least sure of") as figure:
     for k, axes in zip([*range(6), *doubtful.tolist()], figure.subplots(2, 6).flat):
         best = int(probabilities[k].argmax())
         show_image(axes, test[k][0][0].numpy(), f"{SHAPES[best]}\n{probabilities[k, best].item():.0%}")

@@ -12,7 +12,7 @@ from minitorch_cnn import data
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PRINTED = {  # white space does not count
     "01_dense_to_convolution.py": [
-        "614,656weights", "translationinvariance):3,025", "locality):25", "convolutionmovesalong,butfor0%",
+        "614,656weights", "translationinvariance):3,025", "locality):25", "convolutionmovesalong,withanerrorof0%",
         "784ofthe784", "25ofthe784",
     ],
     "02_cross_correlation.py": [
@@ -22,10 +22,10 @@ PRINTED = {  # white space does not count
         "weight(2,2),bias(1,),5numbers", "tensor([[8.,12.],[20.,24.]])", "bias:4,", "isthesame:True",
     ],
     "04_edge_detection.py": ["[0.0,1.0,0.0,0.0,0.0,-1.0,0.0]", "largest answer is 0", "turned as well sees them: 1."],
-    "05_learning_a_kernel.py": ["step9:", "loss0.131", "[1.0272,-0.9532]", "by0.64,", "by-0.80:"],
+    "05_learning_a_kernel.py": ["step9:", "loss0.131", "[1.0272,-0.9532]", "by0.64,", "by-0.80."],
     "06_padding.py": [
-        "kernel3,padding0:(6,6)", "padding(2,1):(8,8)", "After6layers", "are(28,28)", "Padding1:4ofthe",
-        "Padding2:9ofthe",
+        "kernel3,padding0:(6,6)", "padding(2,1):(8,8)", "After6layers", "are(28,28)", "of9windows,4see",
+        "of9windows,9see",
     ],
     "07_stride.py": ["(4,4)", "(5,8)", "(2,2)", "Stride4:7×7", "gives:True"],
     "08_dilation.py": ["9weights,aviewof9×9,inwhich9of81", "aviewof15×15,inwhich225of225"],
@@ -42,16 +42,16 @@ PRINTED = {  # white space does not count
     "15_training_loop.py": ["Beforetraining,", "epoch3:loss", "stepsof32imageseachhavechanged61,706numbers"],
     "16_train_and_eval.py": ["nothinghappens", "eval()alonestillrecordsgradients:True", "stopsit:False"],
     "17_xavier.py": ["here0.0078", "byatmost0.0039", "log10=2.3026"],
-    "18_autodiff.py": ["Pow←Sub←Sigmoid←Add←Mul", "loss0.5344,then0.2667", "at3is7", "at3has27,then18"],
+    "18_autodiff.py": ["Pow←Sub←Sigmoid←Add←Mul", "loss0.5344,then0.2667", "at3is7", "firstderivativeis27,thesecond18"],
     "19_checking_gradients.py": ["parameterlikethis:True", "backwardgives8,thedifferencequotient12", "below 0.10"],
-    "20_your_own_operation.py": ["differencequotients:True", "haswritten:True", "at√½=0.71"],
+    "20_your_own_operation.py": ["differencequotients:True", "byitself:True", "at√½=0.71"],
     "21_your_own_data.py": ["1000imagestotrainon,200keptaside", "epoch5:", "ring:"],
 }  # fmt: skip
 CLAIMS = {  # of what stands in a script's names when it is done
     "01_dense_to_convolution.py": lambda of: of["rows"][1][4].abs().max() < 1e-5 < 0.1 < of["rows"][0][4].abs().max(),
     "05_learning_a_kernel.py": lambda of: [round(w) for w in of["ways"][0][0][-1]] == [1, -1],
     "12_one_by_one.py": lambda of: max(abs(of[f"by_{name}"] - of["Y"]).max() for name in ("conv2d", "linear")) < 1e-6,
-    "13_pooling.py": lambda of: of["change"](of["pools"]["max, 8×8"]) < of["change"](of["pools"]["as they are"]) / 2,
+    "13_pooling.py": lambda of: of["change"](of["pools"]["max, 8×8"]) < of["change"](of["pools"]["no pooling"]) / 2,
     "14_lenet.py": lambda of: len(of["best"]) == 3 and abs(of["p"].sum() - 1) < 1e-5,
     "15_training_loop.py": lambda of: len(of["losses"]) == 3 * len(of["train_iter"]),
     "16_train_and_eval.py": lambda of: abs(of["drawn"].mean() - of["fixed"]) < 0.03,
