@@ -1,8 +1,9 @@
 """Everything in one file: a network that learns to tell ten kinds of clothing apart, from NumPy and nothing else.
 
 Read it from top to bottom. A tensor remembers what it was computed from (1); an operation returns its value, and the
-rule for the way back (2); LeNet is such operations in a row (3); to learn is to walk back from the loss, and to step
-downhill (4). Names, losses, gradients and weights are those of the library; only the images come from there.
+rule for the way back (2); LeNet is such operations in a row (3). To learn, it walks back from the
+loss (backpropagation), and changes every weight a little, so that the loss falls (4). Names, losses, gradients and
+weights are those of the library; only the images come from there.
 
     python examples/00_from_nothing.py [epochs]
 """
@@ -137,7 +138,7 @@ class LeNet:
     def __init__(self, rng):
         self.parameters = []
         for o, i, *kernel in (6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84):
-            bound = np.sqrt(6 / (o + i) / np.prod(kernel))  # Xavier's: signals keep their size, there and back
+            bound = np.sqrt(6 / (o + i) / np.prod(kernel))  # Xavier's: signals and gradients keep their size
             weight, bias = rng.uniform(-bound, bound, (o, i, *kernel)), np.zeros(o)
             self.parameters += [Tensor(np.float32(weight)), Tensor(np.float32(bias))]
 
@@ -168,7 +169,7 @@ def main(epochs=1, batch_size=32, lr=0.5):
     train, test = FashionMNIST(train=True), FashionMNIST(train=False)
     images, test_images = (np.float32(d.data[:, None] / 255 - 0.2860) / 0.3530 for d in (train, test))  # mean 0, std 1
     net = LeNet(rng)  # images (60000, 1, 28, 28), test_images (10000, 1, 28, 28)
-    print(f"Ten classes, and a network that knows nothing: its loss is near log 10 = {np.log(10):.3f}, a guess.")
+    print(f"A network that knows nothing guesses among ten classes: its loss is near log 10 = {np.log(10):.3f}.")
     for epoch in range(1, epochs + 1):
         batches = rng.permutation(len(images)).reshape(-1, batch_size)  # every image once, in a new order
         for part in np.array_split(batches, 8):
@@ -176,7 +177,7 @@ def main(epochs=1, batch_size=32, lr=0.5):
             print(f"epoch {epoch}, {time.perf_counter() - start:4.0f} s: loss {loss:.3f} over {part.size} images")
         scores = np.concatenate([net(Tensor(x)).array for x in np.split(test_images, 20)])  # (10000, 10)
         right = np.mean(scores.argmax(1) == test.targets)
-        print(f"Of {len(scores):,} images that it has never seen, it names {right:.1%} rightly. A guess: 10 %.")
+        print(f"Of {len(scores):,} images that it has never seen, it names {right:.1%} rightly; by guessing, 10 %.")
     for row in test.data[0, 4:24:2]:  # every second, as letters are twice as high as wide
         print("".join(" .:-=+*#%@"[value * 10 // 256] for value in row.tolist()))
     p = np.exp(scores[0]) / np.exp(scores[0]).sum()
