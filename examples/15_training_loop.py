@@ -1,4 +1,4 @@
-"""The training loop in the open: every line of it, without d2l."""
+"""The training loop in the open: every line of it, none hidden in a helper."""
 
 import time
 

@@ -43,3 +43,7 @@ def colourful():
     image[:, meadow] = np.array([0.25, 0.6, 0.2])[:, None]
     image[:, sun & ~meadow] = np.array([1.0, 0.75, 0.1])[:, None]
     return image.astype(np.float32)
+
+
+_asked()  # now: --help, and a wrong argument, do not wait for the script's work
+print(sys.modules["__main__"].__doc__)

@@ -103,3 +103,18 @@ def test_a_picture_for_a_dark_page_in_a_folder_of_ones_own(run):
     light = run("06_padding.py", "of/my/own")[2][0, 0, :3]
     dark = run("06_padding.py", "of/my/own", "--dark")[2][0, 0, :3]
     assert light.min() > 0.9 and dark.max() < 0.2
+
+
+def test_arguments_are_read_before_the_work_begins_and_the_idea_is_said_first(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.delitem(sys.modules, "drawing", raising=False)
+    monkeypatch.setattr(data, "FashionMNIST", None)  # the work would begin with it
+    monkeypatch.setattr(sys, "argv", ["15_training_loop.py", "--nonsense"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(EXAMPLES / "15_training_loop.py"), run_name="__main__")
+    assert "unrecognized arguments: --nonsense" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["15_training_loop.py"])
+    with pytest.raises(TypeError):
+        runpy.run_path(str(EXAMPLES / "15_training_loop.py"), run_name="__main__")
+    assert capsys.readouterr().out.startswith("The training loop in the open")
