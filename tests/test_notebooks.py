@@ -85,7 +85,7 @@ def check_chapter(sources, outputs):
 
 def check_bars(outputs):
     _, bar, history, figure, loader = outputs
-    assert re.search(r"epoch 1/3: +\d+%\|", printed(bar, "stderr")) and "Warning" not in printed(bar, "stderr")
+    assert re.search(r"epoch \d/3: +\d+%\|", printed(bar, "stderr")) and "Warning" not in printed(bar, "stderr")
     (curves,) = shown(bar, "image/png")  # one, which was replaced
     assert [len(shown(found, "image/png")) for found in (history, figure)] == [1, 1]
     assert curves not in shown(history, "image/png")
