@@ -258,7 +258,7 @@ def test_a_step_of_sgd_is_the_librarys_and_can_be_undone(page, run):
     for text, dw in zip(most, truth.weights.values(), strict=True):
         assert shows(text, 0.9 * abs(dw).max())
     page.click("#take")
-    assert "epoch 3 + 2" in page.text("#status")
+    assert "epoch 3, your steps: 2" in page.text("#status")
     page.click("#reset")
     assert page.text("#result b") == before
     assert page.js("return state.weights === weightsAfter(3)")
@@ -667,6 +667,14 @@ def data_in(page):
     return json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
 
 
+def weights_in(found):
+    """The last weights of what a page is about."""
+    numbers, weights = np.frombuffer(base64.b64decode(found["weights"]), "<f4"), {}
+    for name, shape in found["parameters"]:
+        weights[name], numbers = mt.tensor(numbers[: np.prod(shape)].reshape(shape)), numbers[np.prod(shape) :]
+    return weights
+
+
 def test_the_page_is_one_small_file(run):
     page = (run.folder / "explore.html").read_text(encoding="utf-8")
     assert len(page.encode()) < 2_000_000
@@ -674,6 +682,16 @@ def test_the_page_is_one_small_file(run):
     assert "<!-- " not in page
     for source in (*explore.PAGE.glob("*.js"), *explore.PAGE.glob("*.css")):
         assert max(map(len, source.read_text(encoding="utf-8").splitlines())) <= 120, source.name
+
+
+def test_it_begins_with_the_picture_that_is_least_surely_right():
+    found = data_in(IN_DOCS.read_text(encoding="utf-8"))
+    net = models.LeNet()
+    net.load_state_dict(weights_in(found))
+    images = np.frombuffer(base64.b64decode(found["images"]), np.uint8).reshape(-1, 1, 28, 28)
+    probabilities = net(mt.tensor(images / np.float32(255))).softmax(1).detach().numpy()
+    right = np.flatnonzero(probabilities.argmax(1) == found["labels"])
+    assert found["start"] == right[probabilities[right].max(1).argmin()]
 
 
 def test_of_many_epochs_only_some_are_taken():
@@ -734,12 +752,9 @@ def test_another_network_is_refused(command, tmp_path):
 def test_the_page_in_docs_computes_what_the_library_does(page, run):
     """Its network is trained well, so that its numbers are far from those of the beginning."""
     found = data_in(IN_DOCS.read_text(encoding="utf-8"))
-    numbers, weights = np.frombuffer(base64.b64decode(found["weights"]), "<f4"), {}
-    for name, shape in found["parameters"]:
-        weights[name], numbers = mt.tensor(numbers[: np.prod(shape)].reshape(shape)), numbers[np.prod(shape) :]
     page.driver.get(IN_DOCS.as_uri())
     try:
-        truth = Truth(weights, image_on(page), page.js("return state.label"))
+        truth = Truth(weights_in(found), image_on(page), page.js("return state.label"))
         page.js("document.getElementById('take').click()")
         assert_agrees(page, Truth(truth.stepped(0.1), image_on(page), page.js("return state.label")))
     finally:

@@ -115,19 +115,24 @@ def _arrays(state, what):
 
 
 def _choose(net, dataset):
-    """Choose test images, class by class: their indices, and the place among them of a first wrong one."""
+    """Choose test images, class by class: their indices, and the place among them of the one to begin with.
+
+    That is the one that the network names rightly, and is least sure of: its gradients are not near 0.
+    """
     with no_grad():
         batches = [
-            net(tensor(images[:, None] / np.float32(255))).numpy().argmax(1)
+            net(tensor(images[:, None] / np.float32(255))).softmax(1).numpy()
             for images in np.array_split(dataset.data, -(-len(dataset.data) // 1000))
         ]
-    is_wrong = np.concatenate(batches) != dataset.targets
+    probabilities = np.concatenate(batches)  # (N, 10)
+    is_wrong = probabilities.argmax(1) != dataset.targets
     chosen = []
     for label in np.unique(dataset.targets):
         right, wrong = (np.flatnonzero((dataset.targets == label) & which) for which in (~is_wrong, is_wrong))
         count = max(IMAGES_PER_CLASS - len(right), min(len(wrong), WRONG_PER_CLASS))
         chosen += [*right[: IMAGES_PER_CLASS - count], *wrong[:count]]
-    return chosen, int(is_wrong[chosen].argmax())
+    certainty = probabilities[chosen, dataset.targets[chosen]] + is_wrong[chosen]
+    return chosen, int(certainty.argmin())
 
 
 def _rounded(arrays):

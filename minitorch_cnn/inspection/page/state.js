@@ -73,7 +73,7 @@ function nameOf(layer, index) {
     words.className = guess === state.label ? "" : "is-wrong";
     loss.textContent = t("status.loss", {loss: number(state.loss)});
     const steps = Math.max(0, state.losses.length - 1);
-    epoch.textContent = t("status.epoch", {epoch: EPOCHS[state.epoch]}) + (steps ? ` + ${steps}` : "");
+    epoch.textContent = t(steps ? "status.stepped" : "status.epoch", {epoch: EPOCHS[state.epoch], steps});
     back.disabled = state.epoch === 0;
     on.disabled = state.epoch === EPOCHS.length - 1;
     back.setAttribute("aria-label", t("status.back"));
