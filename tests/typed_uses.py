@@ -1,8 +1,11 @@
-"""What a type checker is to know of the library, and five mistakes that it is to find: see test_types.py."""
+"""What a type checker is to know of the library, and seven mistakes that it is to find: see test_types.py."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,26 @@ class Descent(optim.Optimizer):
         w -= settings["lr"] * g
 
 
+class Softmax(d2l.Classifier):
+    def __init__(self, classes: int, lr: float = 0.1) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class Points(d2l.DataModule):
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.X, self.y = d2l.synthetic_data(mt.ones(2), 0.5, 2 * self.batch_size)
+
+    def get_dataloader(self, train: bool) -> data.DataLoader:
+        return self.get_tensorloader((self.X, self.y), train, slice(0, 4))
+
+
 @mt.no_grad()
 def size(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
@@ -95,6 +118,11 @@ def right() -> training.History:
     assert_type(layers[1:], nn.Sequential)
     for p in net.parameters():
         assert_type(p, nn.Parameter)
+    with TemporaryDirectory() as folder, io.BytesIO() as file:
+        for place in (Path(folder) / "weights", f"{folder}/weights", file):
+            mt.save(net.state_dict(), place)
+        file.seek(0)
+        mt.load(file)
     net.apply(lambda module: None).load_state_dict(net.state_dict())
 
     batches = data.DataLoader(Numbers(), batch_size=4, shuffle=True)
@@ -113,8 +141,28 @@ def right() -> training.History:
     )
 
 
+def from_the_book() -> None:
+    """What is looked at, and not run: it would train for an epoch."""
+    train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=256, resize=32)
+    assert_type(train_iter, data.DataLoader)
+    assert_type(d2l.train_ch6(mt.models.LeNet(), train_iter, test_iter, 1, 0.9, d2l.try_gpu()), training.History)
+    metric = d2l.Accumulator(2)
+    for X, y in test_iter:
+        metric.add(d2l.accuracy(X, y), d2l.size(y))
+    assert_type(metric[0] / metric[1], float)
+    d2l.train_ch3(mt.models.LeNet(), train_iter, test_iter, nn.CrossEntropyLoss(), 1, lambda size: None)
+    d2l.plot([1, 2], [[1.0, 2.0], mt.ones(2)], "x", legend=["a", "b"], xlim=(0, 3))
+    d2l.plt.figure().savefig("curves.png")
+    model, board = Softmax(classes=10), d2l.ProgressBoard("epoch", xlim=[0, 1])
+    assert_type(model(mt.zeros(2, 1, 28, 28)), Tensor)
+    d2l.Trainer(max_epochs=1).fit(model, Points(batch_size=4))
+    assert_type(board.latest(), dict[str, float])
+
+
 def wrong(net: Net, x: Tensor) -> None:
     x.summ()  # wrong
+    d2l.Accumulator("2")  # wrong
+    mt.save(net.state_dict(), 3)  # wrong
     mt.sigmod(x)  # wrong
     nn.Conv2d(1, 4, kernel=3)  # wrong
     net(x, 1.0, x)  # wrong

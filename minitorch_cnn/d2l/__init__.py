@@ -5,7 +5,7 @@ chapter, and so do the 1.0 edition's classes; `docs/book.md` says which section 
 `minitorch_cnn.training`, the others stand on top of it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minitorch_cnn.backend.annotations import MYPY
 from minitorch_cnn.backend.arguments import no_attribute
@@ -33,7 +33,9 @@ if not MYPY:  # which reads no list that is gathered; without one, it goes by th
 
 
 if TYPE_CHECKING:
-    plt: Any
+    from matplotlib import pyplot
+
+    plt = pyplot
 else:  # with it, to a type checker every name would be one of ours
 
     def __getattr__(name):

@@ -4,11 +4,16 @@ What is trained may be an `nn.Module` or any function of a batch; what takes the
 the batch size, such as ``lambda batch_size: d2l.sgd(params, lr, batch_size)``.
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from minitorch_cnn import backend, data, nn, optim
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import Batches, FilePath, IntOrPair, Loss
 from minitorch_cnn.backend.arguments import pair, whole
 from minitorch_cnn.d2l.plotting import Animator, show_images
 from minitorch_cnn.data.transforms import interpolation
@@ -21,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def get_fashion_mnist_labels(labels):
+def get_fashion_mnist_labels(labels: Tensor | Sequence[int]) -> list[str]:
     """Return the names of classes, for a sequence of their numbers.
 
     Examples
@@ -32,12 +37,14 @@ def get_fashion_mnist_labels(labels):
     return [data.FashionMNIST.classes[int(i)].lower().replace("/top", "") for i in labels]
 
 
-def get_dataloader_workers():
+def get_dataloader_workers() -> int:
     """Return how many workers a loader is to have: 0, each batch being made in one pass over an array."""
     return 0
 
 
-def load_data_fashion_mnist(batch_size, resize=None, root=None):
+def load_data_fashion_mnist(
+    batch_size: int, resize: IntOrPair | None = None, root: FilePath | None = None
+) -> tuple[data.DataLoader, data.DataLoader]:
     """Load Fashion-MNIST, downloading it the first time.
 
     Parameters
@@ -61,7 +68,7 @@ def load_data_fashion_mnist(batch_size, resize=None, root=None):
     return train_iter, data.DataLoader(sets[1], batch_size)
 
 
-def evaluate_accuracy(net, data_iter):
+def evaluate_accuracy(net: Callable[..., Tensor], data_iter: Batches) -> float:
     """Return the share of right answers of `net`, a module or any function, over `data_iter`.
 
     Returns
@@ -77,7 +84,9 @@ def evaluate_accuracy(net, data_iter):
     return metric[0] / metric[1]
 
 
-def train_epoch_ch3(net, train_iter, loss, updater):
+def train_epoch_ch3(
+    net: Callable[..., Tensor], train_iter: Batches, loss: Loss, updater: optim.Optimizer | Callable[[int], Any]
+) -> tuple[float, float]:
     """Train for one epoch.
 
     Parameters
@@ -119,7 +128,14 @@ def train_epoch_ch3(net, train_iter, loss, updater):
     return metric[0] / metric[2], metric[1] / metric[2]
 
 
-def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
+def train_ch3(
+    net: Callable[..., Tensor],
+    train_iter: Batches,
+    test_iter: Batches,
+    loss: Loss,
+    num_epochs: int,
+    updater: optim.Optimizer | Callable[[int], Any],
+) -> None:
     """Train as `train_epoch_ch3` does, with curves that grow in a notebook, or else a line for each epoch."""
     num_epochs = whole("num_epochs", num_epochs, least=1)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=["train loss", "train acc", "test acc"])
@@ -130,7 +146,7 @@ def train_ch3(net, train_iter, test_iter, loss, num_epochs, updater):
             print("epoch {}/{}: loss {:.3f}, train acc {:.3f}, test acc {:.3f}".format(epoch, num_epochs, *row))
 
 
-def predict_ch3(net, test_iter, n=6):
+def predict_ch3(net: Callable[..., Tensor], test_iter: Batches, n: int = 6) -> None:
     """Show the first `n` images of `test_iter`; above each its class, and the one that `net` takes it for."""
     X, y = next(iter(test_iter))
     truth, taken = get_fashion_mnist_labels(y[:n]), get_fashion_mnist_labels(net(X).argmax(dim=1)[:n])

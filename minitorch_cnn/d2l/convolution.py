@@ -1,7 +1,11 @@
 """Convolutional networks: cross-correlation, devices, training, and residual blocks. From the chapters on CNNs."""
 
+from __future__ import annotations
+
 from minitorch_cnn import backend, cuda, models, nn, training
+from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import Device
+from minitorch_cnn.backend.annotations import Batches, DeviceLike, Self
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.d2l.plotting import Animator
 from minitorch_cnn.inspection.notebooks import in_notebook
@@ -14,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def corr2d(X, K):
+def corr2d(X: Tensor, K: Tensor) -> Tensor:
     """Cross-correlate an image with a kernel, element by element, as the definition says.
 
     Parameters
@@ -57,22 +61,22 @@ def corr2d(X, K):
     return Y
 
 
-def cpu():
+def cpu() -> Device:
     """Return the CPU, a `Device`."""
     return Device("cpu")
 
 
-def gpu(i=0):
+def gpu(i: int = 0) -> Device:
     """Return the GPU, a `Device`: there is one for each process, number 0."""
     return Device("cuda", i)
 
 
-def num_gpus():
+def num_gpus() -> int:
     """Return how many GPUs this process uses: 0 or 1."""
     return cuda.device_count()
 
 
-def try_gpu(i=0):
+def try_gpu(i: int = 0) -> Device:
     """Return the GPU if one can be used and `i` is 0, else the CPU.
 
     Returns
@@ -82,12 +86,12 @@ def try_gpu(i=0):
     return backend.auto_device() if i == 0 else cpu()
 
 
-def try_all_gpus():
+def try_all_gpus() -> list[Device]:
     """Return a list of the GPU, or of the CPU if none can be used."""
     return [try_gpu()]
 
 
-def evaluate_accuracy_gpu(net, data_iter, device=None):
+def evaluate_accuracy_gpu(net: nn.Module, data_iter: Batches, device: DeviceLike = None) -> float:
     """Return the share of right answers of `net` over `data_iter`, computed where the network is.
 
     Returns
@@ -97,7 +101,9 @@ def evaluate_accuracy_gpu(net, data_iter, device=None):
     return training.evaluate(net, data_iter, device).accuracy
 
 
-def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
+def train_ch6(
+    net: nn.Module, train_iter: Batches, test_iter: Batches, num_epochs: int, lr: float, device: DeviceLike
+) -> training.History:
     """Train a network as the chapter does: Xavier-uniform weights and plain SGD.
 
     A notebook shows curves that grow; elsewhere, a line is printed for each epoch.
@@ -142,14 +148,14 @@ class Benchmark:
         What the line begins with.
     """
 
-    def __init__(self, description="Done"):
+    def __init__(self, description: str = "Done") -> None:
         self.description = description
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.timer = training.Timer()
         return self
 
-    def __exit__(self, *args):
+    def __exit__(self, *args: object) -> None:
         print(f"{self.description}: {self.timer.stop():.4f} sec")
 
 
@@ -173,7 +179,7 @@ class Residual(nn.Module):
     (4, 6, 3, 3)
     """
 
-    def __init__(self, *channels, use_1x1conv=False, strides=1):
+    def __init__(self, *channels: int, use_1x1conv: bool = False, strides: int = 1) -> None:
         super().__init__()
         if len(channels) not in (1, 2):
             raise TypeError(
@@ -185,7 +191,7 @@ class Residual(nn.Module):
         self.conv3 = _convolution(*channels, kernel_size=1, stride=strides) if use_1x1conv else None
         self.bn1, self.bn2 = nn.BatchNorm2d(channels[-1]), nn.BatchNorm2d(channels[-1])
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         Y = F.relu(self.bn1(self.conv1(X)))  # (N, C, H / strides, W / strides)
         Y = self.bn2(self.conv2(Y))
         return F.relu(Y + (X if self.conv3 is None else self.conv3(X)))
@@ -208,7 +214,9 @@ class ResNeXtBlock(nn.Module):
         Of the convolution in groups, and of that one.
     """
 
-    def __init__(self, num_channels, groups, bot_mul, use_1x1conv=False, strides=1):
+    def __init__(
+        self, num_channels: int, groups: int, bot_mul: float, use_1x1conv: bool = False, strides: int = 1
+    ) -> None:
         super().__init__()
         within = round(num_channels * bot_mul)
         self.conv1, self.bn1 = nn.LazyConv2d(within, kernel_size=1), nn.BatchNorm2d(within)
@@ -218,7 +226,7 @@ class ResNeXtBlock(nn.Module):
         if use_1x1conv:
             self.conv4, self.bn4 = nn.LazyConv2d(num_channels, 1, stride=strides), nn.BatchNorm2d(num_channels)
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         Y = F.relu(self.bn1(self.conv1(X)))  # (N, within, H, W)
         Y = F.relu(self.bn2(self.conv2(Y)))  # (N, within, H / strides, W / strides)
         Y = self.bn3(self.conv3(Y))  # (N, num_channels, H / strides, W / strides)
@@ -230,7 +238,7 @@ def _convolution(*channels, **settings):
     return (nn.Conv2d if len(channels) == 2 else nn.LazyConv2d)(*channels, **settings)
 
 
-def resnet18(num_classes, in_channels=1):
+def resnet18(num_classes: int, in_channels: int = 1) -> nn.Sequential:
     """Return a ResNet of 18 layers for small images: its first convolution keeps their size.
 
     Parameters

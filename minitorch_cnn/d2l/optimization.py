@@ -1,13 +1,19 @@
 """Descents in two dimensions, and on a small regression by hand or by `optim`. From the chapter on optimisation."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn import nn
+from minitorch_cnn import nn, optim
 from minitorch_cnn.autograd.tensor import Tensor
+from minitorch_cnn.backend.annotations import FilePath
 from minitorch_cnn.d2l.plotting import Animator, pyplot
 from minitorch_cnn.d2l.regression import evaluate_loss, linreg, load_array, squared_loss
+from minitorch_cnn.data import DataLoader
 from minitorch_cnn.inspection.figures import BLUE, ORANGE, Look
 from minitorch_cnn.ops.creation import normal, zeros
 from minitorch_cnn.training import Timer
@@ -15,12 +21,14 @@ from minitorch_cnn.training import Timer
 __all__ = ["annotate", "get_data_ch11", "show_trace_2d", "train_2d", "train_ch11", "train_concise_ch11"]
 
 
-def annotate(text, xy, xytext):
+def annotate(text: str, xy: tuple[float, float], xytext: tuple[float, float]) -> None:
     """Write a text at `xytext` on the axes of `plt`, with an arrow to the point `xy`."""
     pyplot().gca().annotate(text, xy=xy, xytext=xytext, arrowprops={"arrowstyle": "->"})
 
 
-def train_2d(trainer, steps=20, f_grad=None):
+def train_2d(
+    trainer: Callable[..., tuple], steps: int = 20, f_grad: Callable[..., Any] | None = None
+) -> list[tuple[float, float]]:
     """Descend from (-5, -2), and print where it ends.
 
     Parameters
@@ -52,7 +60,7 @@ def train_2d(trainer, steps=20, f_grad=None):
     return results
 
 
-def show_trace_2d(f, results):
+def show_trace_2d(f: Callable[[Tensor, Tensor], Tensor], results: Sequence[tuple[float, float]]) -> None:
     """Show the points of `train_2d` on the contour lines of `f`, a function of two tensors, in a new figure.
 
     Parameters
@@ -69,7 +77,7 @@ def show_trace_2d(f, results):
         axes.plot(*([float(x) for x in axis] for axis in zip(*results)), "-o", color=ORANGE)
 
 
-def get_data_ch11(batch_size=10, n=1500, root="../data"):
+def get_data_ch11(batch_size: int = 10, n: int = 1500, root: FilePath = "../data") -> tuple[DataLoader, int]:
     """Read NASA's measurements of the noise of wings: five numbers each, and the sound pressure to be foretold.
 
     Parameters
@@ -104,7 +112,14 @@ def get_data_ch11(batch_size=10, n=1500, root="../data"):
     return load_array((rows[:, :-1], rows[:, -1]), batch_size), rows.shape[1] - 1
 
 
-def train_ch11(trainer_fn, states, hyperparams, data_iter, feature_dim, num_epochs=2):
+def train_ch11(
+    trainer_fn: Callable[..., Any],
+    states: Any,
+    hyperparams: dict[str, Any],
+    data_iter: DataLoader,
+    feature_dim: int,
+    num_epochs: int = 2,
+) -> tuple[list[float], list[float]]:
     """Train a linear regression by an optimizer that is a function.
 
     Parameters
@@ -130,7 +145,9 @@ def train_ch11(trainer_fn, states, hyperparams, data_iter, feature_dim, num_epoc
     return _descend(lambda X: linreg(X, w, b), squared_loss, step, data_iter, num_epochs)
 
 
-def train_concise_ch11(trainer_fn, hyperparams, data_iter, num_epochs=4):
+def train_concise_ch11(
+    trainer_fn: Callable[..., optim.Optimizer], hyperparams: dict[str, Any], data_iter: DataLoader, num_epochs: int = 4
+) -> None:
     """Train a linear regression by an optimizer's class, such as `optim.SGD`, with a dict of its settings."""
     net = nn.Sequential(nn.Linear(len(data_iter.dataset[0][0]), 1))
     nn.init.normal_(net[0].weight, std=0.01)

@@ -1,12 +1,22 @@
 """Pictures in a notebook or a script: functions, images, and curves that grow. From the chapter on calculus."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.inspection import figures
 from minitorch_cnn.inspection.notebooks import LivePicture, in_notebook
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["Animator", "plot", "set_axes", "set_figsize", "show_images", "use_svg_display"]
+
+Limits: TypeAlias = "Sequence[float] | None"  # of an axis: (low, high), or what the curves need
 
 STYLES = ("-", "--", "-.", ":")
 LEGEND = {"frameon": True, "edgecolor": "none"}  # what lies behind it shines through faintly
@@ -20,7 +30,7 @@ def pyplot():
     return plt
 
 
-def use_svg_display():
+def use_svg_display() -> None:
     """Have a notebook show its figures as SVG, which stay sharp. Elsewhere it changes nothing."""
     if in_notebook():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -28,13 +38,22 @@ def use_svg_display():
         set_matplotlib_formats("svg")
 
 
-def set_figsize(figsize=(3.5, 2.5)):
+def set_figsize(figsize: Sequence[float] = (3.5, 2.5)) -> None:
     """Set the width and height, in inches, of the figures that `plt` makes from now on."""
     use_svg_display()
     pyplot().rcParams["figure.figsize"] = figsize
 
 
-def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
+def set_axes(
+    axes: Axes,
+    xlabel: str | None,
+    ylabel: str | None,
+    xlim: Limits,
+    ylim: Limits,
+    xscale: str,
+    yscale: str,
+    legend: Sequence[str] | None,
+) -> None:
     """Set the names, limits and scales of matplotlib's axes, a grid, and the names of the curves, if there are any.
 
     Parameters
@@ -59,9 +78,19 @@ def set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend):
 
 
 def plot(
-    X, Y=None, xlabel=None, ylabel=None, legend=None, xlim=None, ylim=None, xscale="linear", yscale="linear",
-    fmts=STYLES, figsize=(3.5, 2.5), axes=None,
-):  # fmt: skip
+    X: Any,
+    Y: Any = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    legend: Sequence[str] | None = None,
+    xlim: Limits = None,
+    ylim: Limits = None,
+    xscale: str = "linear",
+    yscale: str = "linear",
+    fmts: Sequence[str] = STYLES,
+    figsize: Sequence[float] = (3.5, 2.5),
+    axes: Axes | None = None,
+) -> None:
     """Draw curves on the axes of `plt`, which a notebook shows below the cell. A script saves or shows them itself.
 
     Parameters
@@ -131,7 +160,9 @@ def _number(value):
     return value.item() if isinstance(value, Tensor) else value
 
 
-def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
+def show_images(
+    imgs: Tensor | Sequence[Any], num_rows: int, num_cols: int, titles: Sequence[str] | None = None, scale: float = 1.5
+) -> np.ndarray:
     """Show images in rows, with a title above each.
 
     Parameters
@@ -194,16 +225,26 @@ class Animator:
     """
 
     def __init__(
-        self, xlabel=None, ylabel=None, legend=None, xlim=None, ylim=None, xscale="linear", yscale="linear",
-        fmts=STYLES, nrows=1, ncols=1, figsize=(3.5, 2.5),
-    ):  # fmt: skip
+        self,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        legend: Sequence[str] | None = None,
+        xlim: Limits = None,
+        ylim: Limits = None,
+        xscale: str = "linear",
+        yscale: str = "linear",
+        fmts: Sequence[str] = STYLES,
+        nrows: int = 1,
+        ncols: int = 1,
+        figsize: Sequence[float] = (3.5, 2.5),
+    ) -> None:
         with figures.picture(width=figsize[0], height=figsize[1]) as self.fig:
             self.axes = self.fig.subplots(nrows, ncols, squeeze=False).ravel()
             set_axes(self.axes[0], xlabel, ylabel, xlim, ylim, xscale, yscale, None)
         self.legend, self.fmts = legend or [], fmts
         self.X, self.Y, self._picture = [], [], LivePicture()
 
-    def add(self, x, y):
+    def add(self, x: float | Sequence[float], y: Tensor | float | Sequence[Tensor | float | None] | None) -> None:
         """Add a point to each curve.
 
         Parameters

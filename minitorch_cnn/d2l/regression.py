@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from minitorch_cnn.autograd import no_grad
 from minitorch_cnn.autograd.tensor import Tensor
@@ -16,7 +15,7 @@ from minitorch_cnn.training import Accumulator
 __all__ = ["evaluate_loss", "linreg", "load_array", "sgd", "squared_loss", "synthetic_data"]
 
 
-def synthetic_data(w: Tensor, b: float, num_examples: int) -> tuple[Tensor, Tensor]:
+def synthetic_data(w: Tensor, b: Tensor | float, num_examples: int) -> tuple[Tensor, Tensor]:
     """Draw examples of a line with a little noise: y = X w + b + ε, where ε has the standard deviation 0.01.
 
     Parameters
@@ -57,7 +56,7 @@ def load_array(data_arrays: Sequence[Tensor], batch_size: int, is_train: bool = 
     return DataLoader(TensorDataset(*data_arrays), batch_size, shuffle=is_train)
 
 
-def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
+def linreg(X: Tensor, w: Tensor, b: Tensor | float) -> Tensor:
     """Return X w + b, the linear model."""
     return matmul(X, w) + b
 
@@ -83,7 +82,7 @@ def sgd(params: Iterable[Tensor], lr: float, batch_size: int) -> None:
             param.grad.zero_()
 
 
-def evaluate_loss(net: Any, data_iter: Batches, loss: Loss) -> float:
+def evaluate_loss(net: Callable[..., Tensor], data_iter: Batches, loss: Loss) -> float:
     """Return the mean loss of a regression over the examples of `data_iter`.
 
     Parameters

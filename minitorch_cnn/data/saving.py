@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, as_device
+from minitorch_cnn.backend.annotations import FilePath
 from minitorch_cnn.data.files import atomic_file, printable
 from minitorch_cnn.data.pth import ZIP, read_pth
 
@@ -28,7 +29,7 @@ class CheckpointError(RuntimeError):
     """A file that is no checkpoint, or a damaged one."""
 
 
-def save(obj: Any, f: Any) -> None:
+def save(obj: Any, f: FilePath | IO[bytes]) -> None:
     """Save tensors, such as a network's ``state_dict()``, alone or in nested dictionaries and lists.
 
     The file is one of safetensors, whatever its name. It is whole or absent, however the program ends.
@@ -68,7 +69,7 @@ def save(obj: Any, f: Any) -> None:
             file.write(content)
 
 
-def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
+def load(f: FilePath | IO[bytes], map_location: Any = None, *, weights_only: bool = True) -> Any:
     """Read what `save` wrote, a file of safetensors, or the tensors of a file of PyTorch's ``torch.save``.
 
     No file is ever run: of the last kind, tensors, numbers and texts in dictionaries, lists and tuples are read, and
