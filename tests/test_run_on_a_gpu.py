@@ -43,7 +43,7 @@ def test_on_a_gpu(run):
     ("cupy", "reason"),
     [
         (IS_MISSING, "CuPy is not installed. On a machine with an NVIDIA GPU"),
-        (IS_BROKEN, "CuPy is installed, but its import raises PermissionError: [Errno 13] Permission denied"),
+        (IS_BROKEN, "CuPy is installed, but importing it raises PermissionError: [Errno 13] Permission denied"),
     ],
 )
 def test_without_a_gpu(run, cupy, reason):

@@ -35,8 +35,8 @@ def _reason(error):
             "for CUDA 12, or 'minitorch_cnn[cuda13]' for CUDA 13"
         )
     return (
-        f"CuPy is installed, but its import raises {_in_one_line(error)}. See what python -c 'import cupy' prints, and "
-        "whether pip list shows one CuPy alone"
+        f"CuPy is installed, but importing it raises {_in_one_line(error)}. Run python -c 'import cupy' to see the "
+        "whole error, and pip list to see whether more than one CuPy is installed: keep one"
     )
 
 
@@ -128,15 +128,16 @@ def unavailable_reason() -> str | None:
         count = xp.cuda.runtime.getDeviceCount()
     except Exception as error:
         if type(error).__name__ != "CUDARuntimeError":
-            return f"CuPy {version} is installed, but asked for GPUs it raises {_in_one_line(error)}. Install it anew"
+            return f"CuPy {version} is installed, but looking for a GPU raises {_in_one_line(error)}. Reinstall CuPy"
         return (
-            f"CuPy {version} is installed, but the CUDA driver answers: {error}. The command nvidia-smi "
-            "tells whether there is a driver, and its CUDA version; for an older one than CuPy's, take the other extra"
+            f"CuPy {version} is installed, but CUDA fails with {error}. Run nvidia-smi: if it fails too, this machine "
+            "has no NVIDIA GPU or no driver for it; if it shows an older CUDA version than CuPy's, update the driver, "
+            "or install the CuPy of that version, with minitorch_cnn[cuda12] or [cuda13]"
         )
     if not count:
         return (
-            f"CuPy {version} is installed, but it finds no GPU. See what nvidia-smi lists, and whether the "
-            "environment variable CUDA_VISIBLE_DEVICES hides it"
+            f"CuPy {version} is installed, but it finds no GPU. Run nvidia-smi to see whether there is one; if so, the "
+            "environment variable CUDA_VISIBLE_DEVICES may hide it"
         )
     return None
 

@@ -155,7 +155,9 @@ class GradcheckReport:
         if mistaken:
             text += f" Wrong by itself: {', '.join(mistaken)}."
         if self.ok and all(row.sweep is not None for row in checked):
-            text += " The errors depend on the step, as rounding does, and vanish at a good one: no formula is wrong."
+            text += (
+                " The small differences left come from rounding and from the size of the step: no mistake was found."
+            )
         return text
 
     def figure(self) -> Figure:

@@ -129,7 +129,7 @@ def gradcheck(arguments):
         wrong = [row.name for row in report.rows if row.is_mistake and not row.is_operation]
         if not wrong:
             raise RuntimeError("the gradients agree, but an operation is wrong by itself")
-        raise RuntimeError(f"the gradients with respect to {', '.join(wrong)} disagree with their difference quotients")
+        raise RuntimeError(f"the check failed for the gradients with respect to {', '.join(wrong)}")
 
 
 def _check_model(arguments, settings):
