@@ -170,6 +170,8 @@ for p in ("fro", 1, 2, 3, 0.5, np.inf, -np.inf):
     case(f"norm {p}", lambda m, x, p=p: m.norm(x, p), (2, 3, 2))
     case(f"norm {p} dim", lambda m, x, p=p: x.norm(p, dim=1, keepdim=True), (2, 3, 2))
 case("norm of zeros", lambda m, x: m.norm(x * 0) + m.norm(x[0], 1), (2, 3), smooth=False)
+for p in (-2, 0.5, 1.5, 3):
+    case(f"norm {p} with zeros", lambda m, x, p=p: m.norm(x, p, dim=1), array([0.0, 0.0], [0.0, 3.0]), smooth=False)
 case("norm 0", lambda m, x: m.norm(x, 0, dim=1), array([0.0, 1.0], [2.0, 3.0]), smooth=False)
 case("cumsum", lambda m, x: m.cumsum(x, 1) + x.cumsum(dim=-1), (2, 3, 2), batch=1)
 case("cumsum of integers", lambda m, x: (x.cumsum(0), m.cumsum(x > 1, 1)), integers(5, 2, 3), batch=1)

@@ -61,6 +61,14 @@ def test_data_that_is_no_tensor(data):
         mt.tensor(data)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_list_that_holds_itself_ends(times):
+    endless = []
+    endless += [endless] * times
+    with pytest.raises(ValueError, match="too many dimensions: expected at most 64 lists"):
+        mt.tensor(endless)
+
+
 def test_a_list_is_not_wrapped():
     with pytest.raises(TypeError, match=r"wraps an array.*got a list.*minitorch_cnn.tensor"):
         mt.Tensor([1, 2])

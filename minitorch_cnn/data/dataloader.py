@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import math
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from minitorch_cnn.backend import CPU, asarray, keep_freed_memory
 from minitorch_cnn.backend.annotations import DeviceLike, Samples, Self
 from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.random import Generator, default_generator
-from minitorch_cnn.data.dataset import Dataset, device_of_samples, gather, moved
+from minitorch_cnn.data.dataset import Dataset, device_of_samples, gather, moved, whole_indices
 
 __all__ = ["DataLoader"]
 
@@ -123,10 +124,11 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         device = device_of_samples(self.dataset) if self.collate_fn is None else CPU
         if self.batch_sampler is not None:
-            batches = (asarray(np.asarray(indices, np.int64), device) for indices in self.batch_sampler)
+            batches = (asarray(whole_indices("a batch", indices), device) for indices in self.batch_sampler)
         else:
             order = asarray(self._order(), device)  # of the whole pass, at once
-            batches = (order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self)))
+            ends = len(order) - len(order) % self.batch_size if self.drop_last else len(order)
+            batches = (order[i : i + self.batch_size] for i in range(0, ends, self.batch_size))
         if self.num_workers and device == CPU and not getattr(self.dataset, "draws", False):
             yield from _map_ahead(self._make_batch, batches)
         else:
@@ -135,7 +137,7 @@ class DataLoader:
 
     def _order(self):
         if self.sampler is not None:
-            return np.array([int(index) for index in self.sampler], np.int64)
+            return np.array([operator.index(index) for index in self.sampler], np.int64)
         order = np.arange(len(self.dataset))
         if self.shuffle:
             (self.generator or default_generator).numpy.shuffle(order)

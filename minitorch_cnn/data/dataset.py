@@ -17,7 +17,7 @@ import numpy as np
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, as_device, asarray, device_of, dtypes, get_array_module, to_numpy
 from minitorch_cnn.backend.annotations import DeviceLike, Samples, Self
-from minitorch_cnn.backend.arguments import described
+from minitorch_cnn.backend.arguments import described, whole
 from minitorch_cnn.backend.devices import Device
 from minitorch_cnn.backend.random import Generator, default_generator
 from minitorch_cnn.data.transforms import on_batch, to_float
@@ -241,14 +241,7 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Samples, indices: Sequence[int]) -> None:
         self.dataset = dataset
-        indices = to_numpy(indices.array) if isinstance(indices, Tensor) else np.asarray(indices)
-        if indices.size and (indices.dtype.kind not in "iu" or indices.ndim != 1):
-            mend = "; of a mask, take the places where it is true: numpy.flatnonzero(mask)"
-            raise TypeError(
-                f"a Subset is given by a sequence of whole numbers, got {indices.dtype} of shape {indices.shape}"
-                + (mend if indices.dtype.kind == "b" else "")
-            )
-        self.indices = asarray(indices.astype(np.int64), self.device)
+        self.indices = asarray(whole_indices("a Subset", indices), self.device)
 
     @property
     def draws(self) -> bool:
@@ -361,6 +354,7 @@ def random_split(dataset: Samples, lengths: Sequence[float], generator: Generato
         raise ValueError(
             f"Sum of input lengths does not equal the length of the input dataset: {lengths} for {len(dataset)} samples"
         )
+    sizes = [whole("a size", size) for size in sizes]
     if 0 in sizes:
         warnings.warn(f"a part of the split has no samples: the sizes are {sizes}", stacklevel=2)
     order = (generator or default_generator).numpy.permutation(len(dataset))
@@ -369,6 +363,24 @@ def random_split(dataset: Samples, lengths: Sequence[float], generator: Generato
 
 
 # --- of any sequence of samples, be it a Dataset or a plain list ------------------------------------------
+
+
+def whole_indices(name, indices):
+    """Indices as an array (N,) of int64.
+
+    Raises
+    ------
+    TypeError
+        If they are not a sequence of whole numbers.
+    """
+    indices = to_numpy(indices.array) if isinstance(indices, Tensor) else np.asarray(indices)
+    if indices.size and (indices.dtype.kind not in "iu" or indices.ndim != 1):
+        mend = "; of a mask, take the places where it is true: numpy.flatnonzero(mask)"
+        raise TypeError(
+            f"{name} is given by a sequence of whole numbers, got {indices.dtype} of shape {indices.shape}"
+            + (mend if indices.dtype.kind == "b" else "")
+        )
+    return indices.astype(np.int64)
 
 
 def device_of_samples(dataset):
@@ -415,7 +427,13 @@ def collate(samples: list[Any]) -> Any:
     [7, 8]
     """
     first = samples[0]
+    for kind in (dict, (tuple, list), numbers.Number, (Tensor, np.ndarray, np.generic)):
+        if isinstance(first, kind) and not all(isinstance(sample, kind) for sample in samples):
+            kinds = ", ".join(sorted({type(sample).__name__ for sample in samples}))
+            raise TypeError(f"cannot make a batch of {kinds}: give the DataLoader a collate_fn")
     if isinstance(first, dict):
+        if any(sample.keys() != first.keys() for sample in samples):
+            raise ValueError(f"expected samples with the same keys, got {[[*sample] for sample in samples]}")
         return {key: collate([sample[key] for sample in samples]) for key in first}
     if isinstance(first, (tuple, list)):
         if len({len(sample) for sample in samples}) > 1:

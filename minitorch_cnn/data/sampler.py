@@ -95,6 +95,8 @@ class RandomSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         rng, n = (self.generator or default_generator).numpy, len(self.data_source)
+        if n == 0:
+            raise ValueError(f"{self.num_samples} indices cannot be drawn: the data set has no samples")
         if self.replacement:
             return iter(rng.integers(n, size=self.num_samples).tolist())
         orders = [rng.permutation(n) for _ in range(-(-self.num_samples // n))]

@@ -17,12 +17,14 @@ import numpy as np
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, as_device
 from minitorch_cnn.backend.annotations import FilePath
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.data.files import atomic_file, printable
 from minitorch_cnn.data.pth import ZIP, read_pth
 
 __all__ = ["load", "save"]
 
 KEY, FORMAT = "minitorch_cnn", "minitorch_cnn 2"
+RESERVED = "__metadata__"  # safetensors' name for what is no tensor
 
 
 class CheckpointError(RuntimeError):
@@ -61,6 +63,7 @@ def save(obj: Any, f: FilePath | IO[bytes]) -> None:
     """
     tensors: dict[str, Tensor] = {}
     is_flat = isinstance(obj, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in obj.items())
+    is_flat = is_flat and RESERVED not in obj
     content = serialize(obj) if is_flat else serialize(tensors, {"saved": take_out(obj, "", tensors)})
     if hasattr(f, "write"):
         f.write(content)
@@ -92,6 +95,8 @@ def load(f: FilePath | IO[bytes], map_location: Any = None, *, weights_only: boo
         A RuntimeError: if the file is damaged, or holds something else. Files of `save` are verified, byte for byte.
     """
     content, name = (f.read(), "the file") if hasattr(f, "read") else (Path(f).read_bytes(), f)
+    if not isinstance(content, bytes):
+        raise TypeError(f'load reads bytes, got {described(content)} from a file: open it with open(name, "rb")')
     if content.startswith(ZIP):
         try:
             loaded = read_pth(content)
@@ -127,7 +132,7 @@ def take_out(value, name, tensors):
     """Return a nested `value` as JSON can hold it, its tensors moved to `tensors` under their path's name."""
     inside = f"{name}." if name else ""
     if isinstance(value, Tensor):
-        while name in tensors or not name:  # {"a.b": x, "a": {"b": y}}, or a tensor alone
+        while name in tensors or name in ("", RESERVED):  # {"a.b": x, "a": {"b": y}}, or a tensor alone
             name += "_"
         tensors[name] = value
         return {"tensor": name}
@@ -201,7 +206,7 @@ def parse(content, path):
     try:
         arrays = {name: array_from(path, name, **tensor) for name, tensor in sorted(deserialize(content))}
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = header.get("__metadata__") or {}
+        metadata = header.get(RESERVED) or {}
         if not any(FORMAT in (key + value) for key, value in metadata.items()) and KEY not in metadata:
             return {name: Tensor(array) for name, array in arrays.items()}, {}  # weights from elsewhere
         state = json.loads(metadata[KEY])["state"]

@@ -15,7 +15,8 @@ import numpy as np
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import get_array_module
 from minitorch_cnn.backend.annotations import IntOrPair
-from minitorch_cnn.backend.arguments import pair
+from minitorch_cnn.backend.arguments import pair, whole
+from minitorch_cnn.backend.dtypes import fitted
 from minitorch_cnn.backend.random import default_generator
 from minitorch_cnn.ops.linalg import product
 from minitorch_cnn.ops.operands import plain
@@ -191,7 +192,8 @@ class Normalize(Transform):
         if not isinstance(images, Tensor) or not images.is_floating_point():
             came = images.dtype if isinstance(images, Tensor) else type(images).__name__
             raise TypeError(
-                f"Normalize expected a Tensor of floating-point numbers, got {came}: put ToTensor before it"
+                f"Normalize expected a Tensor of floating-point numbers, got {came}: put ToTensor before it, which "
+                "makes such numbers of bytes; others, of x.astype(numpy.float32)"
             )
         mean, std = (np.asarray(x, images.dtype).reshape(-1, 1, 1) for x in (self.mean, self.std))
         channels = images.shape[-3]
@@ -229,6 +231,8 @@ class Resize(Transform):
         axis = _height_axis(images)
         array = images.array if isinstance(images, Tensor) else images
         sizes = array.shape[axis : axis + 2]
+        if 0 in sizes:
+            raise ValueError(f"Resize expected an image with pixels, got one of height and width {sizes}")
         for k in (1, 0):  # across, then down
             array = self._resampled(array, axis + k, interpolation(sizes[k], self._target(sizes)[k]))
         return Tensor(array) if isinstance(images, Tensor) else array
@@ -246,8 +250,10 @@ class Resize(Transform):
         if array.dtype == np.uint8:  # as Pillow reckons: whole weights of 22 bits, whose sums are exact here too
             y = product(flat.astype(np.float64), np.floor(matrix.T * 2**22 + 0.5))
             y = np.floor((y + 2**21) / 2**22).clip(0, 255).astype(np.uint8)
-        else:
+        elif array.dtype.kind == "f":
             y = product(flat, matrix.T.astype(array.dtype))
+        else:  # of whole numbers the weights are none: the nearest whole number of the mean
+            y = np.rint(product(flat.astype(np.float64), matrix.T)).astype(array.dtype)
         return np.moveaxis(y.reshape(*lines.shape[:-1], -1), -1, axis)
 
 
@@ -324,7 +330,8 @@ class RandomCrop(Transform):
 
     def _sides(self):
         """Above and below, left and right."""
-        given = (self.padding or 0,) if isinstance(self.padding, int | None) else tuple(self.padding)
+        given = tuple(self.padding) if isinstance(self.padding, (tuple, list)) else (self.padding or 0,)
+        given = tuple(whole("padding", side, least=0) for side in given)
         if len(given) not in (1, 2, 4):
             raise ValueError(f"padding should be 1, 2 or 4 numbers, got {self.padding}")
         left, top, right, bottom = given * (4 // len(given))
@@ -339,9 +346,10 @@ class RandomCrop(Transform):
         rng, n = default_generator.numpy, len(array)
         tops, lefts = rng.integers(h - height + 1, size=n), rng.integers(w - width + 1, size=n)
         windows = np.lib.stride_tricks.sliding_window_view(array, self.size, (axis, axis + 1))
-        index = (np.arange(n), slice(None), tops, lefts) if isinstance(images, Tensor) else (np.arange(n), tops, lefts)
-        parts = windows[index]  # (N, [C,] height, width): Pillow's colours come last
-        return Tensor(parts) if isinstance(images, Tensor) else np.moveaxis(parts, 1, -1) if array.ndim == 4 else parts
+        parts = windows[(np.arange(n), *[slice(None)] * (axis - 1), tops, lefts)]  # (N, [C,] height, width)
+        if isinstance(images, Tensor):
+            return Tensor(parts)
+        return np.moveaxis(parts, 1, -1) if array.ndim == 4 else parts  # Pillow's colours come last
 
     def _padded(self, array, axis):
         sides = [list(side) for side in self._sides()]
@@ -352,5 +360,5 @@ class RandomCrop(Transform):
             return array
         widths = [(0, 0)] * array.ndim
         widths[axis : axis + 2] = sides
-        options = {"constant_values": self.fill} if self.padding_mode == "constant" else {}
+        options = {"constant_values": fitted(self.fill, array.dtype)} if self.padding_mode == "constant" else {}
         return np.pad(array, widths, self.padding_mode, **options)

@@ -107,11 +107,23 @@ def _counted_out(data, dtype):
     return array, dtype
 
 
+DEEPEST = 64  # dimensions of an array of NumPy's
 _PYTHONS = {float: dtypes.float32, int: dtypes.int64, bool: dtypes.bool_}
 
 
 def _without_tensors(data):
-    """Nested sequences with NumPy arrays in the place of tensors, and the types of the numbers in them."""
+    """Nested sequences with NumPy arrays in the place of tensors, and the types of the numbers in them.
+
+    Raises
+    ------
+    ValueError
+        If they are nested deeper than arrays have dimensions, as a list is that holds itself.
+    """
+    innermost, depth = data, 0
+    while isinstance(innermost, (list, tuple)) and innermost:
+        innermost, depth = innermost[0], depth + 1
+        if depth > DEEPEST:
+            raise ValueError(f"too many dimensions: expected at most {DEEPEST} lists one in the other, got more")
     if isinstance(data, (list, tuple)):
         leaves, kinds = data, set(map(type, data))
         while kinds <= {list, tuple} and kinds:

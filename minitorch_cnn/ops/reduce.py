@@ -340,7 +340,13 @@ def norm(
         return sum(sign(Abs()(x)), dim, keepdim)
     if p == 1:
         return sum(Abs()(x), dim, keepdim)
-    return pow(sum(pow(Abs()(x), p), dim, keepdim), 1 / p)
+    return _power(sum(_power(Abs()(x), p), dim, keepdim), 1 / p)
+
+
+def _power(x, p):
+    """xᵖ of numbers that are not negative, with the gradient 0 at 0, where that of the power may be none."""
+    is_zero = x == 0
+    return where(is_zero, math.inf if p < 0 else 0.0, pow(where(is_zero, 1.0, x), p))
 
 
 def cumsum(input: Tensor, dim: int | None = None, *, dtype: DType = None, axis: int | None = None) -> Tensor:

@@ -229,6 +229,31 @@ def test_arguments_that_make_no_sense(arguments, error, message):
         DataLoader(**{"dataset": range(8), **arguments})
 
 
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ({"sampler": [0.5]}, "'float' object cannot be interpreted as an integer"),
+        ({"batch_sampler": [[0.5]]}, "a batch is given by a sequence of whole numbers, got float64"),
+        ({"batch_sampler": [1, 2]}, r"a batch is given by a sequence of whole numbers, got int64 of shape \(\)"),
+    ],
+)
+def test_an_order_of_what_are_no_indices_is_refused(order, message):
+    with pytest.raises(TypeError, match=message):
+        list(DataLoader(range(8), **order))
+
+
+@pytest.mark.parametrize("length", [1, 9])
+def test_a_sampler_that_is_wrong_about_its_length_is_gone_through(length):
+    class Wrong(mt.data.Sampler):
+        def __len__(self):
+            return length
+
+        def __iter__(self):
+            return iter([4, 3, 2, 1, 0])
+
+    assert [batch.tolist() for batch in DataLoader(range(5), 2, sampler=Wrong())] == [[4, 3], [2, 1], [0]]
+
+
 def test_numpy_integers_are_integers():
     assert len(DataLoader(range(8), np.int64(3))) == 3
 

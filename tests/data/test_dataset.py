@@ -225,6 +225,11 @@ def test_samples_that_do_not_fit_together_are_refused():
         collate([np.zeros(2), np.zeros(3)])
     with pytest.raises(ValueError, match=r"samples of 2 entries each, got \[2, 3\]"):
         collate([(1, 2), (1, 2, 3)])
+    with pytest.raises(ValueError, match=r"same keys, got \[\['x', 'y'\], \['x'\]\]"):
+        collate([{"x": 1, "y": 2}, {"x": 1}])
+    for samples in ([1, mt.ones(2)], [(1, 2), 3], [{"x": 1}, 2], [mt.ones(1), None]):
+        with pytest.raises(TypeError, match="cannot make a batch of .*, .*: give the DataLoader a collate_fn"):
+            collate(samples)
     with pytest.raises(TypeError, match="cannot make a batch of str: give the DataLoader a collate_fn"):
         collate(["a", "b"])
 

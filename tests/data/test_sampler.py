@@ -93,6 +93,7 @@ def test_a_loader_goes_by_a_sampler(device):
         (lambda: BatchSampler([1], 0, False), ValueError, "batch_size must be at least 1"),
         (lambda: BatchSampler([1], 1, None), ValueError, "drop_last should be a boolean"),
         (lambda: RandomSampler(range(3), num_samples=0), ValueError, "num_samples must be at least 1"),
+        (lambda: list(RandomSampler([], num_samples=2)), ValueError, "2 indices cannot be drawn: .* no samples"),
         (lambda: RandomSampler(range(3), 1), TypeError, "replacement should be a boolean"),
         (lambda: RandomSampler([]), ValueError, "num_samples must be at least 1, got 0"),
         (lambda: WeightedRandomSampler([[1.0]], 1), ValueError, "weights should be a 1d sequence"),
@@ -106,6 +107,7 @@ def test_a_loader_goes_by_a_sampler(device):
         (lambda: random_split(range(3), [1, 1]), ValueError, r"does not equal .*: \[1, 1\] for 3 samples"),
         (lambda: random_split(range(3), [0.5, 0.2]), ValueError, "does not equal the length"),
         (lambda: random_split(range(3), [4, -1]), ValueError, "of at least 0"),
+        (lambda: random_split(range(3), [2.0, 1.0]), TypeError, r"a size must be a whole number, got 2\.0"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, error, message):

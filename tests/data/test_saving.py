@@ -111,6 +111,16 @@ def test_what_cannot_be_saved_is_refused_and_the_older_file_stays(value, message
     assert mt.load(tmp_path / "x") == 1 and os.listdir(tmp_path) == ["x"]
 
 
+def test_a_name_of_the_format_itself_can_be_saved(tmp_path):
+    mt.save({"__metadata__": mt.ones(1)}, tmp_path / "x")
+    assert mt.load(tmp_path / "x")["__metadata__"].tolist() == [1.0]
+
+
+def test_a_file_of_texts_is_refused():
+    with pytest.raises(TypeError, match=r"load reads bytes, got .*str.*: open it with open\(name, \"rb\"\)"):
+        mt.load(io.StringIO("text"))
+
+
 def test_files_that_are_not_there_damaged_or_something_else(tmp_path):
     path = tmp_path / "x"
     with pytest.raises(FileNotFoundError):

@@ -52,6 +52,14 @@ def test_resize_by_the_shorter_side_and_of_tensors():
     np.testing.assert_allclose(y.numpy(), bytes_first.numpy(), atol=1.01 / 255)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "int64"])
+def test_resize_of_whole_numbers_rounds_the_means(dtype):
+    image = np.arange(64, dtype=dtype).reshape(8, 8) * 500
+    expected = transforms.Resize((3, 5))(image.astype(np.float64))
+    assert (resized := transforms.Resize((3, 5))(image)).dtype == dtype and np.abs(resized - expected).max() <= 1
+    assert transforms.Resize(4)(mt.tensor(image.astype(np.int64))[None]).dtype == mt.int64
+
+
 def test_a_flip_exchanges_left_and_right_of_some_images():
     mt.manual_seed(0)
     images = np.stack([GREY] * 2000)
@@ -89,6 +97,15 @@ def test_a_crop_is_a_part_of_the_padded_image(padding, widths, mode):
     x = mt.tensor(COLOUR.transpose(2, 0, 1))
     whole = transforms.RandomCrop(padded.shape[:2], padding, fill=7, padding_mode=mode)(x)
     np.testing.assert_array_equal(whole.numpy(), padded.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (3, 6, 7), (2, 3, 6, 7)])
+def test_a_crop_takes_all_that_stands_before_the_heights_of_a_tensor(shape):
+    image = mt.arange(int(np.prod(shape))).reshape(shape)
+    part = transforms.RandomCrop((2, 3))(image)
+    assert part.shape == (*shape[:-2], 2, 3)
+    (top, left), first = divmod(part.flatten()[0].item(), 7), image
+    np.testing.assert_array_equal(part.numpy(), first.numpy()[..., top : top + 2, left : left + 3])
 
 
 def test_a_crop_may_pad_what_is_too_small():
@@ -155,6 +172,10 @@ def test_a_seed_gives_the_same_batches_whatever_the_workers(workers):
         (lambda: transforms.RandomHorizontalFlip(1.5), ValueError, "p should be a probability"),
         (lambda: transforms.RandomCrop(3, padding=(1, 2, 3)), ValueError, "padding should be 1, 2 or 4 numbers"),
         (lambda: transforms.RandomCrop(3, padding_mode="zero"), ValueError, "padding_mode should be constant"),
+        (lambda: transforms.RandomCrop(3, padding=-1), ValueError, "padding must be at least 0, got -1"),
+        (lambda: transforms.RandomCrop(3, padding=1.5), TypeError, "padding must be a whole number, got 1.5"),
+        (lambda: transforms.RandomCrop(3, 1, fill=300)(GREY), RuntimeError, "300"),
+        (lambda: transforms.Resize(3)(GREY[:0]), ValueError, r"expected an image with pixels, got one .*\(0, "),
         (lambda: transforms.Lambda(3), TypeError, "lambd should be callable, got int"),
         (lambda: transforms.Transform()(GREY), NotImplementedError, r"Transform must define batch\(images\)"),
     ],

@@ -121,3 +121,15 @@ def test_an_input_that_does_not_fit_leaves_it_lazy(layer, shape, error, message)
     with pytest.raises(error, match=message):
         layer(mt.ones(shape))
     assert type(layer) is kind
+
+
+def test_the_layers_of_a_lazy_network_are_listed():
+    net = network(mt)
+    assert nn.summary(net, (1, 1, 9, 9)).parameters == sum(x.numel() for x in net.parameters()) > 0
+
+
+@pytest.mark.parametrize("layer", [nn.LazyLinear(2), nn.LazyConv2d(2, 3), nn.LazyBatchNorm2d()], ids=str)
+def test_what_is_no_tensor_is_refused_and_leaves_it_lazy(layer):
+    for stranger in ([1.0, 2.0], np.ones((2, 3, 4, 4), np.float32), None):
+        with pytest.raises(TypeError, match="Lazy.* expected a Tensor, got"):
+            layer(stranger)

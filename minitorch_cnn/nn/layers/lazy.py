@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend.annotations import DeviceLike, DType, IntOrPair
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.nn.functional.checks import batch_of
 from minitorch_cnn.nn.layers.convolution import Conv2d
 from minitorch_cnn.nn.layers.linear import Linear
@@ -29,14 +30,16 @@ class _Lazy:
                     tensors[name] = kind(tensor.array.reshape(-1)[:0], tensor.requires_grad)
 
     def forward(self, input: Tensor) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{type(self).__name__} expected a Tensor, got {described(input)}")
         sizes = self.sizes(input)
         unknown = {name: x for name, x in {**self._parameters, **self._buffers}.items() if isinstance(x, Uninitialized)}
         for name, tensor in unknown.items():
             tensor.materialize(sizes[name])
-        self.__class__ = self.becomes
+        self.__class__ = plain = self.becomes
         if unknown:  # and not loaded from a `state_dict`
             self.reset_parameters()
-        return self.forward(input)
+        return plain.forward(self, input)  # not self.forward, which may be what watches this call
 
 
 class LazyConv2d(_Lazy, Conv2d):
