@@ -147,7 +147,7 @@ def test_summary_of_lenet_and_of_a_model(command):
             "expected lenet, lenet-modern, or a module and a name, such as mynet:Net, got 'right_net'",
         ),
         (":Net", "expected a module and a name"),
-        ("nowhere:Net", "--model nowhere:Net: ModuleNotFoundError: No module named 'nowhere'"),
+        ("nowhere:Net", "--model nowhere:Net: there is no module nowhere: go to the folder that has nowhere.py"),
         ("right_net:Nett", "--model right_net:Nett: the module right_net has no Nett"),
         ("right_net:broken", "--model right_net:broken: KeyError: 'no such thing'"),
         ("math:pi", "--model math:pi: expected an nn.Module or what makes one, got float"),

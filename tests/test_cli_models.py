@@ -21,6 +21,38 @@ def two_classes():
 
 def colours():
     return nn.Conv2d(3, 10, kernel_size=28)
+
+def lazy():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+
+def quits():
+    raise SystemExit(3)
+
+class Odd(nn.Module):
+    def __init__(self, make=lambda y: y):
+        super().__init__()
+        self.layer, self.make = nn.Linear(784, 10), make
+
+    def forward(self, x):
+        return self.make(self.layer(x.flatten(1)))
+
+def array():
+    return Odd(lambda y: y.detach().numpy())
+
+def detached():
+    return Odd(lambda y: y.detach())
+
+def whole_numbers():
+    return Odd(lambda y: y.long())
+
+def pair():
+    return Odd(lambda y: (y, 1))
+
+def two_at_once():
+    def refuse(y):
+        assert len(y) < 3, "too many"
+        return y
+    return Odd(refuse)
 """
 TRAIN = ("train", "--device", "cpu", "--epochs", 1, "--batch-size", 32)
 
@@ -109,6 +141,7 @@ def test_weights_alone_are_lenets_or_those_of_the_model_that_is_named(command):
     assert code == 0 and "test acc" in out
     code, _, err = command("evaluate", "run/weights.safetensors")
     assert code == 1 and "the weights in run/weights.safetensors are not those of --model lenet: " in err
+    assert "\tMissing key(s)" in err and "\\t" not in err
 
 
 @pytest.mark.parametrize(
@@ -118,9 +151,19 @@ def test_weights_alone_are_lenets_or_those_of_the_model_that_is_named(command):
         ("own_nets:nett", "--model own_nets:nett: the module own_nets has no nett"),
         (
             "own_nets:two_classes",
-            "--model own_nets:two_classes: of images of shape (2, 1, 28, 28), expected outputs of shape (2, 10), one "
-            "for each class, got (2, 2)",
+            "--model own_nets:two_classes: of images of shape (2, 1, 28, 28), expected floating-point outputs of shape "
+            "(2, 10), one for each class, got (2, 2)",
         ),
+        ("own_nets:array", "one for each class, got a numpy.ndarray"),
+        ("own_nets:pair", "one for each class, got a tuple of (Tensor, int): take the part"),
+        ("own_nets:whole_numbers", "one for each class, got (2, 10) of int64"),
+        ("own_nets:detached", "--model own_nets:detached: nothing of it can be trained: its outputs depend on no"),
+        ("own_nets:quits", "--model own_nets:quits: SystemExit: 3"),
+        (
+            "gone.nets:net",
+            "--model gone.nets:net: there is no module gone.nets: go to the folder that has gone/nets.py",
+        ),
+        ("../own_nets:net", "--model expected a module and a name, such as mynet:Net, got '../own_nets:net'"),
         ("own_nets:colours", "--model own_nets:colours: RuntimeError: conv2d expected an input"),
     ],
 )
@@ -128,6 +171,29 @@ def test_a_network_that_cannot_be_trained_is_explained_and_leaves_no_folder(comm
     code, _, err = command(*TRAIN, "--model", spec)
     assert code == 1 and message in err and "Traceback" not in err
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_what_a_network_does_wrong_later_is_no_traceback(command):
+    code, _, err = command(*TRAIN, "--model", "own_nets:two_at_once", "--out", "run")
+    assert code == 1 and "minitorch-cnn: the network failed: AssertionError: too many" in err
+    for line in (("graph",), ("trace", "--repeat", 1)):
+        code, _, err = command(*line, "--model", "own_nets:pair")
+        assert code == 1 and "output has the shape (N, classes), got a tuple of (Tensor, int)" in err
+
+
+@pytest.mark.parametrize("name", ["evaluate", "plot", "predict"])
+def test_a_network_for_something_else_has_no_classes_to_tell(command, tmp_path, name):
+    net = mt.nn.Sequential(mt.nn.Flatten(), mt.nn.Linear(784, 2))
+    training.save_weights("w.safetensors", net)
+    images = ("picture.png",) if name == "predict" else ()
+    code, _, err = command(name, "w.safetensors", *images, "--model", "own_nets:two_classes")
+    assert code == 1 and "expected floating-point outputs of shape (2, 10)" in err
+
+
+def test_lazy_networks_can_be_looked_at(command):
+    for line in (("summary",), ("gradcheck", "--quiet"), ("graph",)):
+        code, _, err = command(*line, "--model", "own_nets:lazy", "--input-shape", "2,1,28,28")
+        assert (code, err) == (0, "")
 
 
 def test_lenet_modern_brings_its_recipe(command):

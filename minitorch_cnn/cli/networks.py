@@ -6,6 +6,7 @@ from pathlib import Path
 
 import minitorch_cnn
 from minitorch_cnn import models, nn, training
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.cli.arguments import at_least, file_to_write, name_of, positive, shape
 from minitorch_cnn.data.files import atomic_file
 from minitorch_cnn.training.checkpoint import load_saved
@@ -47,7 +48,7 @@ def network_of(spec):
     return model
 
 
-def trained_network(path, best=False, spec=None):
+def trained_network(path, best=False, spec=None, for_images=False):
     """A trained network, in evaluation mode, and the file that its weights are from.
 
     Parameters
@@ -59,6 +60,8 @@ def trained_network(path, best=False, spec=None):
     spec : str, optional
         The network, as for `network_of`; by default the one that the run was trained with, which a file of weights
         alone does not tell: LeNet.
+    for_images : bool, default False
+        Refuse one that is not for the images of Fashion-MNIST.
 
     Returns
     -------
@@ -85,26 +88,34 @@ def trained_network(path, best=False, spec=None):
         net.load_state_dict(weights)
     except (RuntimeError, ValueError, TypeError) as error:
         raise RuntimeError(f"the weights in {path} are not those of --model {spec}: {error}") from error
+    if for_images:
+        check_for_images(net, spec)
     return net.eval(), path
 
 
 def check_for_images(net, spec):
     """Refuse a network that does not map grey images of 28×28 pixels to one number for each of ten classes.
 
+    Returns
+    -------
+    Tensor
+        Its outputs, of two images.
+
     Raises
     ------
     RuntimeError
     """
     images, expected = minitorch_cnn.zeros(2, 1, 28, 28), (2, 10)
-    with minitorch_cnn.no_grad():
-        y = explained(f"--model {spec}", net.eval(), images)
+    y = explained(f"--model {spec}", net.eval(), images)
     net.train()
-    if getattr(y, "shape", None) != expected:
-        came = getattr(y, "shape", type(y).__name__)
+    is_tensor = isinstance(y, minitorch_cnn.Tensor)
+    if not is_tensor or y.shape != expected or not y.is_floating_point():
+        came = f"{y.shape} of {y.dtype}" if is_tensor else described(y)
         raise RuntimeError(
-            f"--model {spec}: of images of shape {images.shape}, expected outputs of shape {expected}, one for each "
-            f"class, got {came}"
+            f"--model {spec}: of images of shape {images.shape}, expected floating-point outputs of shape {expected}, "
+            f"one for each class, got {came}"
         )
+    return y
 
 
 def gradcheck(arguments):
@@ -136,6 +147,7 @@ def _check_model(arguments, settings):
     """The report on a network, and on an input of random numbers between 0 and 1."""
     model = network_of(arguments.model).double().train(not arguments.eval)
     images = minitorch_cnn.rand(*arguments.input_shape, dtype=minitorch_cnn.float64, requires_grad=True)
+    explained(arguments.model, nn.summary, model, arguments.input_shape)  # lazy layers take their sizes
     elements = sum(x.numel() for x in (images, *model.parameters()))
     if not arguments.quiet:
         what = f"{arguments.model}, input {arguments.input_shape}, seed {arguments.seed}"
@@ -217,11 +229,18 @@ def _add_model(parser, default):
 def _named(option, spec):
     """What ``module:name`` means."""
     module, _, name = spec.partition(":")
-    if not module or not name:
+    if not name or not all(part.isidentifier() for part in module.split(".")):
         raise RuntimeError(f"{option} expected a module and a name, such as mynet:Net, got {spec!r}")
     if "" not in sys.path:
         sys.path.insert(0, "")  # what `python -m` does: modules of the present folder are found
-    found = getattr(explained(f"{option} {spec}", importlib.import_module, module), name, None)
+    try:
+        found = getattr(explained(f"{option} {spec}", importlib.import_module, module), name, None)
+    except RuntimeError as error:
+        if getattr(error.__cause__, "name", None) in (module, module.partition(".")[0]):
+            raise RuntimeError(
+                f"{option} {spec}: there is no module {module}: go to the folder that has {module.replace('.', '/')}.py"
+            ) from error
+        raise
     if found is None:
         raise RuntimeError(f"{option} {spec}: the module {module} has no {name}")
     return found
@@ -236,5 +255,5 @@ def explained(what, function, *args, **kwargs):
     """
     try:
         return function(*args, **kwargs)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RuntimeError(f"{what}: {type(error).__name__}: {error}") from error

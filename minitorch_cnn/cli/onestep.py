@@ -2,6 +2,7 @@
 
 import minitorch_cnn
 from minitorch_cnn import inspection
+from minitorch_cnn.backend.arguments import described
 from minitorch_cnn.cli import networks
 from minitorch_cnn.cli.arguments import at_least, file_to_write, name_of, shape
 from minitorch_cnn.data.files import atomic_file
@@ -41,8 +42,9 @@ def _ingredients(arguments):
     images = minitorch_cnn.rand(*arguments.input_shape)
     with minitorch_cnn.no_grad():
         y = networks.explained("the network", model.eval(), images[:1])
-    if y.ndim != 2:
-        raise RuntimeError(f"expected a network whose output has the shape (N, classes), got {y.shape}")
+    if not isinstance(y, minitorch_cnn.Tensor) or y.ndim != 2:
+        came = y.shape if isinstance(y, minitorch_cnn.Tensor) else described(y)
+        raise RuntimeError(f"expected a network whose output has the shape (N, classes), got {came}")
     return model.train(), images, minitorch_cnn.randint(0, y.shape[1], (len(images),))
 
 

@@ -49,7 +49,7 @@ class Shown:
     def __init__(self, arguments):
         self.arguments, self.dark = arguments, arguments.dark
         self.path = Path(arguments.run or training.Run.newest(RUNS).folder)
-        self.net, _ = networks.trained_network(self.path, arguments.best, arguments.model)
+        self.net, _ = networks.trained_network(self.path, arguments.best, arguments.model, for_images=True)
         self.folder = Path(arguments.out or (self.path.parent if self.path.is_file() else self.path) / "pictures")
         saved = load_saved(self.path) if self.path.is_file() else self.run.load()
         name = (arguments.model or saved.recipe.get("model", "lenet")).rpartition(":")[2]
@@ -125,7 +125,7 @@ def predict(arguments):
     A picture of any size becomes grey, is cut to what stands out from its ground, and made 28×28 pixels. What is dark
     on bright is inverted, because the network has learned from what is bright on black.
     """
-    net, _ = networks.trained_network(arguments.run, arguments.best, arguments.model)
+    net, _ = networks.trained_network(arguments.run, arguments.best, arguments.model, for_images=True)
     read = []
     for path in arguments.images:
         try:

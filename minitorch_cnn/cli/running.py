@@ -204,7 +204,11 @@ def _network(recipe, device, run):
     """The network, with the weights that its seed begins with."""
     minitorch_cnn.manual_seed(recipe["seed"])
     net = networks.network_of(recipe["model"])
-    networks.check_for_images(net, recipe["model"])
+    if not networks.check_for_images(net, recipe["model"]).requires_grad:
+        raise RuntimeError(
+            f"--model {recipe['model']}: nothing of it can be trained: its outputs depend on no parameter that "
+            "requires grad. Its layers have to be attributes, and used in forward without detach()"
+        )
     net.to(device)
     run.begin(net)
     return net

@@ -111,5 +111,5 @@ def printable(text):
 
 
 def escaped(text):
-    """Return text with all that is not printable escaped, but for the ends of lines."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in str(text))
+    """Return text with all that is not printable escaped, but for tabs and the ends of lines."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in str(text))

@@ -98,10 +98,17 @@ def read_image(path):
     ------
     ImportError
         If Pillow is missing.
+    OSError
+        If it is no image, or a damaged one.
     """
     try:
         from PIL import Image
     except ImportError as error:
         raise ImportError("to read images, Pillow is needed: pip install 'minitorch_cnn[images]'") from error
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # a decoder meets anything in a damaged file, and does not say in which
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        raise OSError(f"{path} is no image that can be read: {error}") from error

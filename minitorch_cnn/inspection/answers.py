@@ -37,7 +37,7 @@ def probabilities(model: Module, batches: Batches) -> tuple[np.ndarray, np.ndarr
     Raises
     ------
     ValueError
-        If there are no batches, or the output of the model is not of shape (N, classes).
+        If there are no batches, or the output of the model is not of shape (N, classes), or not finite.
 
     Examples
     --------
@@ -54,6 +54,8 @@ def probabilities(model: Module, batches: Batches) -> tuple[np.ndarray, np.ndarr
             if y.shape != (len(images), *y.shape[1:2]) or y.ndim != 2:
                 raise ValueError(f"expected a network whose output has the shape (N, classes), got {y.shape}")
             outputs.append(probabilities_of(to_numpy(y.array)))
+            if not np.isfinite(outputs[-1]).all():
+                raise ValueError("the outputs of the network are not finite: see whether its weights or the images are")
             labels.append(to_numpy(truth.array))
     if not outputs:
         raise ValueError("expected batches of images and labels, got none")

@@ -101,7 +101,10 @@ def _opened(path):
                 picture = PIL.ImageOps.exif_transpose(picture)
                 if picture.mode[0] in "IF":  # 16 bits, or numbers
                     most = 1.0 if picture.mode == "F" else 65535.0
-                    grey = np.clip(np.asarray(picture, np.float32) / most, 0, 1)
+                    grey = np.asarray(picture, np.float32) / most
+                    if not np.isfinite(grey).all():
+                        raise ValueError("some of its pixels are not finite")
+                    grey = np.clip(grey, 0, 1)
                     return np.repeat(grey[..., None], 3, axis=2), None
                 is_transparent = picture.mode[-1] in "Aa" or "transparency" in picture.info
                 pixels = np.asarray(picture.convert("RGBA" if is_transparent else "RGB"), np.float32) / 255

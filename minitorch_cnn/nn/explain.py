@@ -37,10 +37,10 @@ def run(module, args, kwargs):
         if len(layers) == before:  # nothing inside of it was called: it is a layer itself
             layers.append((module, shape_of(output)))
         return output
-    except EXPLAINED as error:
+    except Exception as error:
         if not hasattr(error, "layer"):
             error.layer = module
-        if is_outermost:
+        if is_outermost and isinstance(error, EXPLAINED):
             explain(error, module, layers, (*args, *kwargs.values()))
         raise
     finally:

@@ -120,6 +120,13 @@ def test_files_that_are_not_cifar10(batch, tmp_path):
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"nothing")
     with pytest.raises(RuntimeError, match="is damaged, or not the archive of CIFAR-10"):
         CIFAR10(tmp_path, train=False)
+    (tmp_path / "cifar-10-python.tar.gz").unlink()
+    lay_out("archive", tmp_path, images, labels, rng.bytes(1_000_000))
+    packed = bytearray(gzip.compress((tmp_path / "cifar-10-python.tar.gz").read_bytes()))
+    packed[500_000:600_000] = b"\xff" * 100_000
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(packed)
+    with pytest.raises(RuntimeError, match="is damaged, or not the archive of CIFAR-10"):
+        CIFAR10(tmp_path, train=False)
     lay_out("folder", tmp_path, images, labels, content[:-1] + b"!")
     with pytest.raises(RuntimeError, match="is not the test_batch of CIFAR-10: it is missing, was cut"):
         CIFAR10(tmp_path, train=False)
@@ -166,6 +173,14 @@ def test_a_folder_of_images(folder):
     assert x.shape == (3, 3, 7, 7) and y.tolist() == [0, -1, -1]
     named = ImageFolder(folder, lambda path: path, loader=os.path.basename, is_valid_file=lambda path: "b" in path[-5:])
     assert [image for image, _ in named] == ["c.bmp", "b.PNG"]
+
+
+def test_a_damaged_image_is_named(folder):
+    path = folder / "dog" / "deep" / "a.png"
+    for content in (path.read_bytes()[:45], b"words"):
+        path.write_bytes(content)
+        with pytest.raises(OSError, match=r"a\.png is no image that can be read: "):
+            ImageFolder(folder)[2]
 
 
 def test_folders_without_images_and_a_machine_without_pillow(folder, monkeypatch):

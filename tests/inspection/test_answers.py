@@ -20,6 +20,12 @@ def test_probabilities_are_the_softmax_of_every_batch():
         inspection.probabilities(nn.Identity(), [(images, labels)])
 
 
+def test_outputs_that_are_not_finite_are_no_probabilities():
+    images = mt.full((2, 1, 28, 28), float("nan"))
+    with pytest.raises(ValueError, match="the outputs of the network are not finite"):
+        inspection.probabilities(mt.models.LeNet(), [(images, mt.zeros(2, dtype=mt.int64))])
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_confusion_has_counts_names_and_two_colours(dark):
     figure = inspection.draw_confusion([[6, 0, 2], [1, 4, 0], [0, 0, 9]], ["cat", "dog", "cow"], dark=dark)

@@ -109,3 +109,10 @@ def test_what_is_no_picture_is_named(tmp_path, content):
         inspection.read_image(path)
     with pytest.raises(FileNotFoundError):
         inspection.read_image(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("pixel", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_no_picture(tmp_path, pixel):
+    PIL_Image.fromarray(np.full((9, 9), pixel, np.float32)).save(tmp_path / "p.tif")
+    with pytest.raises(ValueError, match=r"p\.tif is no picture that can be read: some of its pixels are not finite"):
+        inspection.read_image(tmp_path / "p.tif")
