@@ -135,6 +135,16 @@ def test_a_run_goes_on_with_its_own_model_and_preset_alone(command):
     assert command("train", "--resume", "--epochs", 2, "--model", "lenet", "--preset", "classic")[0] == 0
 
 
+def test_a_run_whose_network_has_changed_says_what_differs(command, tmp_path):
+    assert command(*TRAIN, "--model", "own_nets:net", "--out", "run")[0] == 0
+    (tmp_path / "own_nets.py").write_text(MODEL.replace("nn.Linear(12, 10))", "nn.Linear(12, 9), nn.Linear(9, 10))"))
+    sys.modules.pop("own_nets")
+    code, _, err = command("train", "--resume", "--out", "run", "--epochs", 2)
+    assert (
+        code == 1 and "the checkpoint does not fit the network: " in err and 'Missing key(s) in state_dict: "5.' in err
+    )
+
+
 def test_weights_alone_are_lenets_or_those_of_the_model_that_is_named(command):
     assert command(*TRAIN, "--model", "own_nets:net", "--out", "run")[0] == 0
     code, out, _ = command("evaluate", "run/weights.safetensors", "--model", "own_nets:net")

@@ -12,6 +12,7 @@ from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, device_of, get_array_module, parallel
 from minitorch_cnn.backend.annotations import Dims, DType
+from minitorch_cnn.backend.arguments import whole
 from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, float64, int64
 from minitorch_cnn.ops.arithmetic import pow
 from minitorch_cnn.ops.compare import isnan
@@ -544,7 +545,7 @@ def topk(
     """
     dim = normalize_dim(dim if axis is None else by_numpys_name(None if dim == -1 else dim, axis), input.ndim)
     x = refuse_bool("topk", input) if input.ndim else reshape(input, (1,))
-    size = x.shape[dim]
+    size, k = x.shape[dim], whole("k", k)
     if not 0 <= k <= size:
         raise RuntimeError(f"topk: selected index k out of range: k={k} of {size} elements along dim {dim}")
     xp = get_array_module(x.array)

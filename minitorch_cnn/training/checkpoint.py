@@ -67,8 +67,11 @@ class Checkpoint:
         CheckpointError
             If they are of another kind than those that were saved. In this case nothing has been changed.
         """
-        before, part = optimizer and optimizer.state_dict(), f"the {type(optimizer).__name__} optimizer"
+        before, part = optimizer and optimizer.state_dict(), "the network"
         try:
+            if net.state_dict().keys() != self.model.keys():  # said of the network, not of how many its optimizer has
+                net.load_state_dict(self.model)
+            part = f"the {type(optimizer).__name__} optimizer"
             if optimizer is not None:
                 self._require_same_optimizer(optimizer)
                 optimizer.load_state_dict(self.optimizer)

@@ -300,3 +300,9 @@ def test_conversions_by_the_names_of_types(dtype):
     net = mt.nn.Linear(1, 1)
     assert x.to(dtype).dtype == x.to(dtype=dtype).dtype == x.type(dtype).dtype == x.new_zeros(2, dtype=dtype).dtype
     assert x.to(dtype).dtype == x.to("cpu", dtype).dtype == net.to(dtype).weight.dtype == mt.float64
+
+
+def test_topk_takes_a_whole_number_of_elements():
+    with pytest.raises(TypeError, match=r"k must be a whole number, got 1\.5"):
+        mt.topk(mt.ones(3), 1.5)
+    assert mt.topk(mt.ones(3), mt.tensor(2)).values.shape == (2,)
