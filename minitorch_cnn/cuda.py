@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from minitorch_cnn.backend import as_device, device_name, is_available, synchronize
 from minitorch_cnn.backend.annotations import DeviceLike
+from minitorch_cnn.backend.random import manual_seed
 from minitorch_cnn.gpu.capture import capture
 
-__all__ = ["capture", "device_count", "get_device_name", "is_available", "synchronize"]
+__all__ = [
+    "capture", "device_count", "get_device_name", "is_available", "manual_seed", "manual_seed_all", "synchronize",
+]  # fmt: skip
+
+manual_seed_all = manual_seed  # one stream of random numbers serves every device
 
 
 def device_count() -> int:

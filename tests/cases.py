@@ -222,7 +222,29 @@ for indexing in ("ij", "xy"):
     case(f"meshgrid {indexing} of one", lambda m, *xs, i=indexing: m.meshgrid([*xs], indexing=i), (3,))
 case("view_as", lambda m, x, y: x.view_as(y) * y, (2, 3), (3, 2))
 case("NumPy's names", lambda m, x: m.unsqueeze(x, axis=1).squeeze(axis=1) + m.cumsum(x, axis=1), (2, 3))
+PLACES = [[[0, 2, 2]], [[1, 0, 1]]]  # (2, 1, 3)
+
+
+def places(m, x):
+    """An index for `gather` and `scatter_`."""
+    return m.tensor(PLACES, device=x.device)
+
+
+case("gather", lambda m, x: m.gather(x, 2, places(m, x)) * x.gather(-2, places(m, x)), (2, 3, 3))
+case("gather none", lambda m, x: x.gather(0, places(m, x)[:0]), (2, 3, 3))
+case("scatter_", lambda m, x, y: (x * 1).scatter_(1, places(m, x)[:, :, 1:], y), (2, 3, 3), (2, 1, 2))
+case(
+    "scatter_ a number",
+    lambda m, x: (x * 1).scatter_(2, places(m, x), 2.5).scatter_(0, places(m, x)[:1] // 2, value=3),
+    (2, 3, 3),
+)
+case("one_hot", lambda m, x: x * m.nn.functional.one_hot(places(m, x)), (2, 1, 3, 3))
+case("one_hot of five", lambda m, x: x * m.nn.functional.one_hot(places(m, x), num_classes=5), (2, 1, 3, 5))
 case("topk by NumPy's name", lambda m, x: (*x.topk(2, axis=0), *x.unbind(axis=1)), distinct(3, 2))
+case("repeat", lambda m, x: x.repeat(2, 1, 3), (2, 3))
+case("repeat a size", lambda m, x: x.T.repeat((2, 2)) + x.repeat(2, 2).T, (2, 3))
+case("repeat never", lambda m, x: x.repeat(0, 2), (2, 3))
+case("repeat a number", lambda m, x: x.repeat(3) + x.repeat(()), ())
 case("cat", lambda m, x, y: m.cat([x, y]), (2, 3), (1, 3))
 case("cat dim=1", lambda m, x, y, z: m.cat((x, y, z), dim=1), (2, 3), (2, 1), (2, 0))
 case("cat dim=-1 with itself", lambda m, x: m.cat([x, x], -1), (2, 3), batch=1)

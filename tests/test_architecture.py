@@ -55,7 +55,7 @@ HOUSE = [
             "layers.loss", "layers.normalization", "layers.lazy", "layers.pooling", "layers",
         ],
     },
-    {"models": [""], "utils": ["data"]},
+    {"models": [""], "utils": ["backends", "data"]},
     {
         "inspection": [
             "figures", "notebooks", "tables", "summaries", "outputs", "answers", "learned", "pixels", "graphs",

@@ -110,6 +110,16 @@ class InPlace:
         """Take over the elements of `source`, broadcast and converted."""
         return self.fill_(mt.ops.operands.convert(mt.as_tensor(source), self.device, self.dtype))
 
+    def scatter_(self, dim: int, index: Tensor, src: TensorLike | None = None, *, value: float | None = None) -> Self:
+        """Write along `dim` at the places that `index` names: the element of `src` that stands there, or one number."""
+        value = src if value is None else value
+        if value is None:
+            raise TypeError("scatter_ expected src, a tensor or a number, or value=, a number; got neither")
+        if isinstance(value, mt.Tensor) and value.ndim:
+            value = value[tuple(map(slice, index.shape))]
+        self[mt.ops.indexing.along(self, dim, index)] = value
+        return self
+
     def zero_(self) -> Self:
         """Set every element to 0."""
         return self.fill_(0)

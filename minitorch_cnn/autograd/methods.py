@@ -228,6 +228,10 @@ class Methods:
         """The sums of the elements up to each along `dim`."""
         return mt.cumsum(self, dim, dtype=dtype, axis=axis)
 
+    def gather(self, dim: int, index: Tensor) -> Tensor:
+        """Of each line along `dim`, the elements at the places that `index` names."""
+        return mt.gather(self, dim, index)
+
     def topk(
         self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, axis: int | None = None
     ) -> TopK:
@@ -377,6 +381,10 @@ class Methods:
     def expand(self, *sizes: Ints) -> Tensor:
         """Dimensions of size 1 repeated, without a copy."""
         return mt.expand(self, *sizes)
+
+    def repeat(self, *sizes: Ints) -> Tensor:
+        """A copy that is this tensor, so many times along each dimension; further dimensions stand in front."""
+        return mt.ops.shape.repeated(self, sizes)
 
     def expand_as(self, other: Tensor) -> Tensor:
         """Expanded to the shape of `other`."""

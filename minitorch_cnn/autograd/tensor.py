@@ -115,6 +115,10 @@ class Tensor(Operators, Methods, Conversions, InPlace):
         """The number of elements."""
         return self.array.size
 
+    def nelement(self) -> int:
+        """The number of elements: `numel` by its other name."""
+        return self.array.size
+
     def element_size(self) -> int:
         """The bytes of one element."""
         return self.array.itemsize

@@ -1,12 +1,24 @@
 """Differentiable operations, by family: each a `Function` and the function of the public interface that calls it."""
 
 from minitorch_cnn.backend.annotations import MYPY
-from minitorch_cnn.ops import arithmetic, classification, compare, creation, elementwise, linalg, reduce, shape, steps
+from minitorch_cnn.ops import (
+    arithmetic,
+    classification,
+    compare,
+    creation,
+    elementwise,
+    indexing,
+    linalg,
+    reduce,
+    shape,
+    steps,
+)
 from minitorch_cnn.ops.arithmetic import *
 from minitorch_cnn.ops.classification import *
 from minitorch_cnn.ops.compare import *
 from minitorch_cnn.ops.creation import *
 from minitorch_cnn.ops.elementwise import *
+from minitorch_cnn.ops.indexing import *
 from minitorch_cnn.ops.linalg import *
 from minitorch_cnn.ops.reduce import *
 from minitorch_cnn.ops.shape import *
@@ -19,6 +31,7 @@ if not MYPY:  # which reads no list that is gathered; without one, it goes by th
     __all__ += compare.__all__
     __all__ += creation.__all__
     __all__ += elementwise.__all__
+    __all__ += indexing.__all__
     __all__ += linalg.__all__
     __all__ += reduce.__all__
     __all__ += shape.__all__

@@ -1,5 +1,7 @@
 """Taking out elements by index, and putting them back."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np
@@ -7,8 +9,10 @@ import numpy as np
 from minitorch_cnn.autograd import Function
 from minitorch_cnn.autograd.tensor import Tensor
 from minitorch_cnn.backend import CPU, asarray, device_of, get_array_module, memory_order, scatter_add, share_memory
-from minitorch_cnn.backend.dtypes import bool_, uint8
-from minitorch_cnn.ops.shape import Clone
+from minitorch_cnn.backend.dtypes import bool_, int64, uint8
+from minitorch_cnn.ops.shape import Clone, normalize_dim
+
+__all__ = ["gather"]
 
 
 class _ByIndex(Function):
@@ -122,6 +126,56 @@ def getitem(input, index):
         If a slice goes backwards.
     """
     return GetItem(_own(index))(input)
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Of each line along `dim`, the elements at the places that `index` names: y[i, j] = x[index[i, j], j] for dim 0.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int
+    index : Tensor of int64
+        Of as many dimensions as `input`, and in all but `dim` no larger.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `index`.
+
+    Raises
+    ------
+    RuntimeError
+        If the shapes do not fit, the index holds no int64, or one of its places is not there.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> probabilities = mt.tensor([[0.9, 0.1], [0.3, 0.7]])
+    >>> gather(probabilities, 1, mt.tensor([[0], [1]])).tolist()  # those of the labels
+    [[0.8999999761581421], [0.699999988079071]]
+    """
+    return getitem(input, along(input, dim, index))
+
+
+def along(x, dim, index):
+    """The index of NumPy that goes along `dim` by `index`, and along the other dimensions from place to place."""
+    dim = normalize_dim(dim, x.ndim)
+    if index.dtype != int64:
+        raise RuntimeError(f"expected an index of int64, got {index.dtype}; make it one with .long()")
+    fits = index.ndim == x.ndim and all(
+        n <= m for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if i != dim
+    )
+    if index.numel() and not fits:
+        raise RuntimeError(
+            f"expected an index of {x.ndim} dimensions, no larger than shape {x.shape} in all but dimension {dim}, "
+            f"got shape {index.shape}"
+        )
+    if index.numel() and not 0 <= int(index.array.min()) <= int(index.array.max()) < x.shape[dim]:
+        raise RuntimeError(f"an index is out of bounds for dimension {dim} with size {x.shape[dim]}")
+    xp = get_array_module(index.array)
+    places = [Tensor(xp.arange(n).reshape(-1, *(1,) * (index.ndim - 1 - i))) for i, n in enumerate(index.shape)]
+    return (*places[:dim], index, *places[dim + 1 :])
 
 
 def _own(index):

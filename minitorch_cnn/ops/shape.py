@@ -305,6 +305,18 @@ def broadcast_to(input: Tensor, shape: Ints) -> Tensor:
     return expand(input, shape)
 
 
+def repeated(x, sizes):
+    """A copy of x so many times along each dimension; further dimensions stand in front."""
+    counts = as_size(sizes)
+    own = (1,) * (len(counts) - x.ndim) + x.shape
+    if len(counts) < x.ndim or min(counts, default=0) < 0:
+        raise RuntimeError(f"repeat expected a number, 0 or more, for each of {x.ndim} dimensions, got {counts}")
+    once = [size for n in own for size in (1, n)]  # (1, N0, 1, N1, ...)
+    twice = [size for pair in zip(counts, own) for size in pair]  # (R0, N0, R1, N1, ...)
+    copy = Clone(tuple(range(len(once))))(expand(reshape(x, once), twice))
+    return reshape(copy, [r * n for r, n in zip(counts, own)])
+
+
 def meshgrid(*tensors: Tensors, indexing: Literal["ij", "xy"] | None = None) -> tuple[Tensor, ...]:
     """The coordinates of a grid: for each vector, its elements at every point of the grid.
 

@@ -18,12 +18,14 @@ from minitorch_cnn.nn.functional.checks import (
     class_dim,
 )
 from minitorch_cnn.ops.classification import BinaryCrossEntropy, CrossEntropy, log_softmax
+from minitorch_cnn.ops.creation import arange
 from minitorch_cnn.ops.elementwise import LogSigmoid, abs, where
 from minitorch_cnn.ops.operands import convert
 from minitorch_cnn.ops.reduce import pick
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "l1_loss", "mse_loss", "nll_loss",
+    "one_hot",
 ]  # fmt: skip
 
 
@@ -252,3 +254,40 @@ def _reduce(loss, reduction):
 def _lying_along(dim, vector, tensor):
     """A vector that lies along one dimension of a tensor, to be broadcast: (C,) → (C, 1, …)."""
     return vector.reshape(-1, *(1,) * (tensor.ndim - dim - 1))
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """For each label a row of zeros, with 1 at the label.
+
+    Parameters
+    ----------
+    tensor : Tensor of int64
+        Labels, of any shape.
+    num_classes : int
+        The length of a row; -1 for one more than the largest label.
+
+    Returns
+    -------
+    Tensor of int64
+        Of one more dimension than `tensor`.
+
+    Raises
+    ------
+    RuntimeError
+        If a label is below 0, not below `num_classes`, or no int64; or if there is no label to tell the length by.
+
+    Examples
+    --------
+    >>> import minitorch_cnn as mt
+    >>> one_hot(mt.tensor([0, 2])).tolist()
+    [[1, 0, 0], [0, 0, 1]]
+    """
+    if tensor.dtype != int64:
+        raise RuntimeError(f"one_hot expected labels of int64, got {tensor.dtype}; make them so with .long()")
+    if num_classes < 1 and (num_classes != -1 or not tensor.numel()):
+        raise RuntimeError(f"one_hot expected num_classes of 1 or more, got {num_classes} for {tensor.numel()} labels")
+    largest = int(tensor.max().item()) if tensor.numel() else -1
+    length = largest + 1 if num_classes == -1 else num_classes
+    if tensor.numel() and not (int(tensor.min().item()) >= 0 and largest < length):
+        raise RuntimeError(f"one_hot expected labels from 0 to {length - 1}, got {tensor.min().item()} to {largest}")
+    return (tensor.unsqueeze(-1) == arange(length, device=tensor.device)).long()
