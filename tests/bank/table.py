@@ -227,4 +227,5 @@ def our_function(name):
     name = name.partition("/")[0]
     if name.startswith("nn.functional."):
         return getattr(mt.nn.functional, name.rpartition(".")[2])
-    return getattr(mt, name, None) or getattr(mt.Tensor, name)
+    function = getattr(mt, name, None)  # mt.float is a type, and the method of that name converts to it
+    return function if callable(function) else getattr(mt.Tensor, name)
