@@ -173,6 +173,11 @@ def along(x, dim, index):
         )
     if index.numel() and not 0 <= int(index.array.min()) <= int(index.array.max()) < x.shape[dim]:
         raise RuntimeError(f"an index is out of bounds for dimension {dim} with size {x.shape[dim]}")
+    return line_index(dim, index)
+
+
+def line_index(dim, index):
+    """`along`, for places that are known to be there."""
     xp = get_array_module(index.array)
     places = [Tensor(xp.arange(n).reshape(-1, *(1,) * (index.ndim - 1 - i))) for i, n in enumerate(index.shape)]
     return (*places[:dim], index, *places[dim + 1 :])

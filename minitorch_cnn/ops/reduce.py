@@ -17,7 +17,7 @@ from minitorch_cnn.backend.dtypes import as_dtype, bool_, float16, float32, floa
 from minitorch_cnn.ops.arithmetic import pow
 from minitorch_cnn.ops.compare import isnan
 from minitorch_cnn.ops.elementwise import Abs, maximum, minimum, where
-from minitorch_cnn.ops.indexing import gather
+from minitorch_cnn.ops.indexing import getitem, line_index
 from minitorch_cnn.ops.operands import convert, refuse_bool
 from minitorch_cnn.ops.shape import Expand, Reshape, by_numpys_name, normalize_dim, normalize_dims, reshape
 from minitorch_cnn.ops.steps import sign
@@ -554,5 +554,5 @@ def topk(
     else:
         order = xp.argsort(x.array, axis=dim, kind="stable")
     indices = Tensor(xp.take(order, xp.arange(k), axis=dim))
-    values = gather(x, dim, indices)
+    values = getitem(x, line_index(dim, indices))
     return TopK(values, indices) if input.ndim else TopK(reshape(values, ()), reshape(indices, ()))
