@@ -208,6 +208,12 @@ def test_only_numpy_is_imported_at_the_top(path):
         assert {name.split(".")[0] for name in names} <= allowed
 
 
+def test_the_parts_that_not_every_user_of_tensors_needs_are_not_imported():
+    code = "import sys, minitorch_cnn; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {f"minitorch_cnn.{name}" for name in minitorch_cnn._lazy} & set(result.stdout.split())
+
+
 @pytest.mark.parametrize("module", ["minitorch_cnn", "minitorch_cnn.d2l", "minitorch_cnn.cli"])
 def test_importing_is_light(module):
     """It brings nothing heavy, and of its own it costs less than four times NumPy's import."""

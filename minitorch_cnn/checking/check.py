@@ -19,7 +19,6 @@ from minitorch_cnn.checking.errors import GradcheckError, ShapeChanged
 from minitorch_cnn.checking.line import Outputs
 from minitorch_cnn.checking.operations import mistaken, noted
 from minitorch_cnn.checking.report import GradcheckReport
-from minitorch_cnn.inspection.notebooks import progress_bar
 from minitorch_cnn.nn.state import unchanged
 
 __all__ = ["gradcheck", "gradcheck_report", "gradgradcheck", "gradgradcheck_report"]
@@ -291,7 +290,7 @@ def report_on(
         vectors = Outputs(values, values(), _vector(weights), resolution)
         rows = []
         total = sum(x.numel() for x in tensors.values())
-        with progress_bar(total, desc="gradcheck", unit=" elements") if progress else nullcontext() as bar:
+        with _bar(total) if progress else nullcontext() as bar:
             problem = Problem(vectors, eps, tolerance, sweep, bar)
             for (name, x), dx, dx_scaled in zip(tensors.items(), gradients, scaled, strict=True):
                 row_of = some_directions if fast_mode and x.numel() > LARGE else each_element
@@ -328,3 +327,10 @@ def _analytic(outputs, tensors, weights):
 
 def _vector(arrays):
     return np.concatenate([array.reshape(-1) for array in arrays])
+
+
+def _bar(elements):
+    """The bar of a check, imported when it is shown: see report.py."""
+    from minitorch_cnn.inspection.notebooks import progress_bar
+
+    return progress_bar(elements, desc="gradcheck", unit=" elements")

@@ -1,4 +1,7 @@
-"""What a gradient check found: in words, as a table and as a picture."""
+"""What a gradient check found: in words, as a table and as a picture.
+
+What draws is imported when it is first needed, for `import minitorch_cnn` brings the checks.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from minitorch_cnn.checking.diagnosis import SCALE, VERDICTS
 from minitorch_cnn.checking.line import Sweep
-from minitorch_cnn.inspection import figures
-from minitorch_cnn.inspection.tables import html_table, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,6 +123,8 @@ class GradcheckReport:
 
     def table(self) -> str:
         """A line of text for each tensor; a notebook shows more columns."""
+        from minitorch_cnn.inspection.tables import table
+
         header, align = [HEADER[i] for i in NARROW], "".join(ALIGN[i] for i in NARROW)
         cells = [row.cells(digits=3) for row in self.rows]
         return f"{self._settings()}\n{table(header, [[row[i] for i in NARROW] for row in cells], align)}"
@@ -132,6 +135,8 @@ class GradcheckReport:
     __repr__ = __str__
 
     def _repr_html_(self):
+        from minitorch_cnn.inspection.tables import html_table
+
         picture = base64.b64encode(self.to_png()).decode() if any(row.sweep is not None for row in self.rows) else ""
         return "".join([
             f"<p>{html.escape(self._settings())}</p>",
@@ -170,6 +175,8 @@ class GradcheckReport:
         matplotlib.figure.Figure
             Made without ``pyplot``: it needs no screen and changes no global state.
         """
+        from minitorch_cnn.inspection import figures
+
         with figures.picture(width=9, height=5) as figure:
             axes = figure.add_subplot(xlabel="step size eps", ylabel="|backward - difference quotient|")
             axes.set(xscale="log", yscale="log", title="error of the gradient against the step size")
@@ -190,4 +197,6 @@ class GradcheckReport:
 
     def to_png(self) -> bytes:
         """Return `figure` as the bytes of a PNG picture."""
+        from minitorch_cnn.inspection import figures
+
         return figures.to_png(self.figure())
