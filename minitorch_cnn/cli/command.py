@@ -140,10 +140,7 @@ def _add_evaluate(commands):
         "checkpoint", nargs="?", type=name_of,
         help=f"a run's folder, its checkpoint, or a safetensors file of weights (default: the latest run in {RUNS})",
     )  # fmt: skip
-    networks.add_spec(parser, "that of the run; of a file of weights, lenet")
-    parser.add_argument(
-        "--best", action="store_true", help="of a run's folder, take the epoch of the best test accuracy"
-    )
+    networks.add_trained(parser, "that of the run; of a file of weights, lenet")
     _add_place(parser)
 
 

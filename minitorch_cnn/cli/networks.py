@@ -217,6 +217,14 @@ def add_spec(parser, default):
     parser.add_argument("--model", type=name_of, metavar="SPEC", help=f"{SPEC} (default: {default})")
 
 
+def add_trained(parser, default):
+    """Add to a command what says which network of a run it is: ``--model``, as `add_spec`, and ``--best``."""
+    add_spec(parser, default)
+    parser.add_argument(
+        "--best", action="store_true", help="of a run's folder, take the epoch of the best test accuracy"
+    )
+
+
 def _add_model(parser, default):
     add_spec(parser, "lenet")
     parser.set_defaults(model="lenet")

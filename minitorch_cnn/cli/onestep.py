@@ -82,10 +82,7 @@ def _add_step(parser):
         "run", nargs="?", type=name_of, metavar="RUN",
         help="a run's folder, its checkpoint, or a file of weights (default: weights as a training begins with them)",
     )  # fmt: skip
-    networks.add_spec(parser, "that of the run, or lenet")
-    parser.add_argument(
-        "--best", action="store_true", help="of a run's folder, take the epoch of the best test accuracy"
-    )
+    networks.add_trained(parser, "that of the run, or lenet")
     parser.add_argument(
         "--input-shape", type=shape, default=(256, 1, 28, 28), metavar="N,C,H,W",
         help="with the batch (default: 256,1,28,28)",

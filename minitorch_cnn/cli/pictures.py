@@ -193,8 +193,5 @@ def add_predict(commands):
 
 
 def _add_network(parser):
-    networks.add_spec(parser, "that of the run; of a file of weights, lenet")
-    parser.add_argument(
-        "--best", action="store_true", help="of a run's folder, take the epoch of the best test accuracy"
-    )
+    networks.add_trained(parser, "that of the run; of a file of weights, lenet")
     parser.add_argument("--dark", action="store_true", help="for a page with a dark ground")

@@ -95,7 +95,7 @@ def draw_confusion(confusion: Any, classes: Sequence[str] | None = None, *, dark
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ValueError(f"expected a square matrix of counts, got one of shape {confusion.shape}")
     n = len(confusion)
-    names = list(classes) if classes is not None else list(map(str, range(n)))
+    names = names_of(classes, n)
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     right = shares.diagonal().mean()
     with picture(width=max(4.5, 1.9 + 0.64 * n), height=max(3.5, 1.7 + 0.5 * n), dark=dark) as figure:
@@ -163,7 +163,7 @@ def draw_mistakes(
     ['said cat, 90%\nis dog', 'said dog, 60%\nis cat']
     """
     images, labels, probabilities = (np.asarray(array) for array in (images, labels, probabilities))
-    names = list(classes) if classes is not None else list(map(str, range(probabilities.shape[1])))
+    names = names_of(classes, probabilities.shape[1])
     said = probabilities.argmax(axis=1)
     certainty = np.where(said == labels, -1.0, probabilities.max(axis=1))
     wrong = int((said != labels).sum())
@@ -219,7 +219,7 @@ def draw_answers(
     [0.1, 0.9]
     """
     images, probabilities = np.asarray(images), np.asarray(probabilities)
-    names = list(classes) if classes is not None else list(map(str, range(probabilities.shape[1])))
+    names = names_of(classes, probabilities.shape[1])
     with picture(width=8, height=0.15 + 2.45 * len(images), dark=dark) as figure:
         rows = figure.subplots(len(images), 3, squeeze=False, width_ratios=(1.1, 1, 1.25))
         for i, (left, middle, right) in enumerate(rows):
@@ -246,6 +246,11 @@ def draw_bars(axes, probabilities, names, label=None):
     for place, i in enumerate(shown):
         if probabilities[i] >= 0.005:
             axes.text(probabilities[i] + 0.03, place, f"{probabilities[i]:.0%}", va="center", fontsize=9.5)
+
+
+def names_of(classes, count):
+    """The names of classes; where there are none, their numbers."""
+    return list(map(str, range(count))) if classes is None else list(classes)
 
 
 def probabilities_of(logits):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minitorch_cnn.autograd.tensor import Tensor
-from minitorch_cnn.inspection.answers import as_drawn, draw_bars, probabilities_of
+from minitorch_cnn.inspection.answers import as_drawn, draw_bars, names_of, probabilities_of
 from minitorch_cnn.inspection.figures import mosaic, picture, show_image, show_map, show_signed
 from minitorch_cnn.inspection.outputs import activations
 from minitorch_cnn.nn.layers import Conv2d
@@ -179,7 +179,7 @@ def draw_overview(
         raise ValueError(f"expected a network whose output for one image has the shape (1, classes), got {came}")
     logits = found[-1].output[0]
     stages = _stages(found[:-1])
-    names = list(classes) if classes is not None else [str(i) for i in range(len(logits))]
+    names = names_of(classes, len(logits))
     grids = [_as_block(output) for _, output in stages]
     side = 0.118  # inches: a map of n pixels is this times the root of n wide
     sizes = [_inches(grid, output, side) for grid, (_, output) in zip(grids, stages)]
