@@ -124,6 +124,21 @@ def test_a_recipe_without_a_model_means_lenet(command):
     assert recipe("run") == {"model": "lenet", "preset": "classic", **settings}
 
 
+def test_what_shows_a_run_reads_the_test_images_alone(command, monkeypatch):
+    read = []
+
+    class Watched(TinyFashion):
+        def __init__(self, root=None, train=True):
+            read.append(train)
+            super().__init__(root, train)
+
+    assert command("train", "--epochs", "1", "--device", "cpu", "--out", "run")[0] == 0
+    monkeypatch.setattr(data, "FashionMNIST", Watched)
+    for words in (["evaluate", "run", "--device", "cpu"], ["plot", "run", "overview"], ["explore", "run"]):
+        assert command(*words)[0] == 0
+    assert read == [False] * 3
+
+
 def test_a_run_goes_on_with_its_own_model_and_preset_alone(command):
     assert command(*TRAIN)[0] == 0
     for option, given, begun in (("model", "own_nets:net", "lenet"), ("preset", "book-v1", "classic")):

@@ -9,7 +9,7 @@ from minitorch_cnn import data, training
 from minitorch_cnn.cli import about, exploring, networks, onestep, pictures
 from minitorch_cnn.cli.arguments import name_of
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESET_OF, PRESETS
-from minitorch_cnn.cli.running import RUNS, device_of, load_data, train
+from minitorch_cnn.cli.running import RUNS, device_of, load_test_data, train
 from minitorch_cnn.cli.streams import sturdy_streams
 from minitorch_cnn.data.files import escaped
 from minitorch_cnn.inspection.tables import table
@@ -63,8 +63,7 @@ def evaluate(arguments):
     device = device_of(arguments.device)
     trained = arguments.checkpoint or training.Run.newest(RUNS).folder
     net, path = networks.trained_network(trained, arguments.best, arguments.model, for_images=True)
-    _, test_iter = load_data(256, arguments)
-    result = training.evaluate(net, test_iter, device)
+    result = training.evaluate(net, load_test_data(arguments), device)
 
     print(f"{path} on {device}, {result.confusion.sum():,} test images")
     print(f"loss {result.loss:.3f}, test acc {result.accuracy:.3f}\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from minitorch_cnn import models, training
 from minitorch_cnn.cli.arguments import file_to_write, name_of
-from minitorch_cnn.cli.running import RUNS, load_data
+from minitorch_cnn.cli.running import RUNS, load_test_data
 from minitorch_cnn.data.files import atomic_file
 from minitorch_cnn.inspection import explore_page
 
@@ -27,7 +27,7 @@ def explore(arguments):
     net = models.LeNet()
     net.load_state_dict(run.load_epoch(last) if checkpoint.within else checkpoint.model)
     earlier = {number: run.load_epoch(number) for number in run.epochs() if number < last}
-    dataset = load_data(256, arguments)[1].dataset
+    dataset = load_test_data(arguments).dataset
     page = explore_page(
         net, dataset, earlier, history=checkpoint.history, recipe=checkpoint.recipe, name=run.folder.name
     ).encode()

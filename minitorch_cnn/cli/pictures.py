@@ -9,7 +9,7 @@ import minitorch_cnn
 from minitorch_cnn import data, inspection, training
 from minitorch_cnn.cli import networks
 from minitorch_cnn.cli.arguments import at_least, file_to_write, name_of, one_of
-from minitorch_cnn.cli.running import RUNS, load_data
+from minitorch_cnn.cli.running import RUNS, load_test_data
 from minitorch_cnn.data.files import atomic_file, escaped, make_folder
 from minitorch_cnn.training.checkpoint import load_saved
 
@@ -58,7 +58,7 @@ class Shown:
 
     def read_images(self):
         """Read the test images, and choose one: an `image` (1, 28, 28) and its `label`."""
-        self.images = load_data(256, self.arguments)[1]
+        self.images = load_test_data(self.arguments)
         dataset, number = self.images.dataset, self.arguments.image
         if number >= len(dataset):
             raise RuntimeError(f"--image {number}: the test images have the numbers 0 to {len(dataset) - 1}")

@@ -1,6 +1,7 @@
 """The command ``train``: find or make the folder of a run, train in it, and save what has to be saved."""
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import time
 import warnings
 
 import minitorch_cnn
-from minitorch_cnn import backend, d2l, training
+from minitorch_cnn import backend, d2l, data, training
 from minitorch_cnn.cli import networks
 from minitorch_cnn.cli.recipes import CONVERTERS, PRESETS, beside_published, recipe_of
 from minitorch_cnn.cli.signals import Interrupted, Signals
@@ -128,13 +129,26 @@ def _given(arguments):
 
 def load_data(batch_size, arguments):
     """Return the loaders of Fashion-MNIST, from where the options say."""
+    with _data_options(arguments):
+        return d2l.load_data_fashion_mnist(batch_size, root=arguments.data_dir)
+
+
+def load_test_data(arguments):
+    """Return the loader of the test images alone."""
+    with _data_options(arguments):
+        return data.DataLoader(data.FashionMNIST(arguments.data_dir, train=False), 256)
+
+
+@contextlib.contextmanager
+def _data_options(arguments):
+    """For a time, the environment says what the options of the data say."""
     before = dict(os.environ)
     if arguments.offline:
         os.environ["MINITORCH_CNN_OFFLINE"] = "1"
     if arguments.mirror:
         os.environ["MINITORCH_CNN_MIRROR"] = arguments.mirror
     try:
-        return d2l.load_data_fashion_mnist(batch_size, root=arguments.data_dir)
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)
